@@ -1,0 +1,1 @@
+//! Makes a tower service the backend of the ASP.NET Core Module.

@@ -1,0 +1,1 @@
+//! Watches for app_offline.htm.

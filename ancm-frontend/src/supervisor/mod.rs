@@ -1,0 +1,3 @@
+//! Keeps an application's processes running.
+
+pub mod snapshot;

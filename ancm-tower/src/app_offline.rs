@@ -1,0 +1,1 @@
+//! Answers 503 with a page while the application is offline.

@@ -1,0 +1,1 @@
+//! Refuses request bodies over a limit with 413.

@@ -1,0 +1,1 @@
+//! Forwards the client's TLS certificate.

@@ -1,0 +1,1 @@
+//! Refuses request heads that the backend would refuse.

@@ -1,0 +1,1 @@
+//! Gives up on a backend that falls silent.

@@ -1,0 +1,1 @@
+//! One span and one line for each request.

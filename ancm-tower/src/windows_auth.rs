@@ -1,0 +1,1 @@
+//! Forwards a Windows authentication token.
