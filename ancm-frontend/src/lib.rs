@@ -1,8 +1,10 @@
 //! Serves applications from their `web.config`.
 
+pub mod application;
 pub mod cli;
 pub mod config;
 pub mod dispatch;
+pub mod frontend;
 pub mod guard;
 pub mod lease;
 pub mod offline;

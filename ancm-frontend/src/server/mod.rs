@@ -1,1 +1,26 @@
-//! server.
+//! Accepts connections and serves them: sockets, worker threads, clocks, and hyper above them.
+//!
+//! Reading order: `listener` opens the sockets, `worker` accepts from them, `connection` serves one client,
+//! `adapter` hands its requests to a tower stack.
+
+mod adapter;
+mod body;
+mod clocks;
+mod connection;
+mod listener;
+mod peer;
+mod router;
+mod stream;
+mod target;
+mod worker;
+
+pub use self::{
+    adapter::{Adapter, AdapterFuture},
+    body::{AnswerBody, ClientBody},
+    clocks::Limits,
+    connection::{Connection, ConnectionService},
+    listener::{ListenError, Listeners, listen},
+    router::{Route, Router, RouterFuture},
+    stream::ClientStream,
+    worker::{MakeWorkerService, Worker},
+};

@@ -1,0 +1,72 @@
+//! Builds each worker's stacks.
+
+use std::sync::Arc;
+
+use ancm_tower::{app_offline::Page, client::Client, startup_error::StartupErrorLayer};
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+use tower_layer::Layer;
+
+use crate::{
+    application::Application,
+    config::Config,
+    dispatch::{Dispatch, InnerStacks, Table},
+    server::{ConnectionService, MakeWorkerService, Router},
+    stack::{self, AppStack},
+    supervisor::{Supervisor, snapshot::Snapshot},
+    upstream::{HyperClient, Upstream},
+};
+
+/// Requests that may wait for a start, in all.
+const HOLD_AT_MOST: usize = 4096;
+
+/// What a worker builds its stacks from.
+#[derive(Clone)]
+pub(super) struct MakeStacks<L> {
+    config: Arc<Config>,
+    page: watch::Receiver<Option<Page>>,
+    snapshots: watch::Receiver<Snapshot>,
+    supervisor: Supervisor,
+    hold_at_most: usize,
+    layer: L,
+}
+
+// === impl MakeStacks ===
+
+impl<L> MakeStacks<L> {
+    pub(super) fn new(config: &Arc<Config>, application: &Application, workers: usize, layer: L) -> Self {
+        Self {
+            config: Arc::clone(config),
+            page: application.page(),
+            snapshots: application.snapshots(),
+            supervisor: application.supervisor().clone(),
+            hold_at_most: HOLD_AT_MOST.div_ceil(workers),
+            layer,
+        }
+    }
+}
+
+impl<L> MakeWorkerService for MakeStacks<L>
+where
+    L: Layer<AppStack> + Clone + Send + 'static,
+    L::Service: ConnectionService,
+{
+    type Service = Router<L::Service>;
+
+    fn make(self, tunnels: &TaskTracker) -> impl Fn(&Client) -> Self::Service + Clone + 'static {
+        let Self { config, page, snapshots, supervisor, hold_at_most, layer } = self;
+        let table = Table::new(move || supervisor.wake());
+        tokio::spawn(table.clone().follow(snapshots));
+        let upstream = Upstream::new(HyperClient::new(), tunnels.clone());
+        let stacks = Arc::new(InnerStacks::new(move |config| stack::inner(config, upstream.clone())));
+        let startup_error = StartupErrorLayer::new(table)
+            .hold_limit(config.startup_time_limit)
+            .hold_at_most(hold_at_most)
+            .disable_page(config.disable_start_up_error_page);
+        move |_client| {
+            let dispatch = Dispatch::new(Arc::clone(&stacks));
+            let stack = stack::outer(page.clone(), startup_error.clone(), dispatch);
+            Router::single(layer.layer(stack))
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! The whole frontend, assembled: one application, its listeners, its workers.
+//!
+//! Three kinds of threads: *control* (supervisor, watchers), *output* (what the processes print), and *workers* (one
+//! per core: they accept, serve and proxy). This module knows all of them, and nothing else does.
+//!
+//! # Example
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use ancm_frontend::{config, frontend::{Frontend, Options}};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let loaded = config::load("site".as_ref())?;
+//! let options = Options::new(Arc::new(loaded.config)).listen("127.0.0.1:0".parse()?);
+//! let running = Frontend::new(options).start()?;
+//! println!("http://{}", running.addresses()[0]);
+//! running.shutdown().await;
+//! # Ok(())
+//! # }
+//! ```
+
+mod make;
+mod workers;
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tower::layer::util::{Identity, Stack};
+use tower_layer::Layer;
+
+use self::{make::MakeStacks, workers::Workers};
+use crate::{
+    application::Application,
+    config::Config,
+    output::Output,
+    server::{ConnectionService, Limits, ListenError, listen},
+    spawn::Spawner,
+    stack::AppStack,
+    supervisor::snapshot::Snapshot,
+};
+
+/// What to serve, and how.
+#[derive(Clone, Debug)]
+pub struct Options {
+    config: Arc<Config>,
+    listen: Vec<SocketAddr>,
+    workers: usize,
+    limits: Limits,
+    spawner: Spawner,
+}
+
+/// A frontend that is about to start.
+#[derive(Clone, Debug)]
+pub struct Frontend<L = Identity> {
+    options: Options,
+    layer: L,
+}
+
+/// A frontend that serves.
+///
+/// Dropping it ends everything at once; [`shutdown`](Self::shutdown) lets requests finish.
+#[derive(Debug)]
+pub struct Running {
+    addresses: Vec<SocketAddr>,
+    snapshots: watch::Receiver<Snapshot>,
+    orders: mpsc::UnboundedSender<Order>,
+    control: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Drain(oneshot::Sender<()>),
+    Kill,
+}
+
+/// Why a frontend cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// A thread or a runtime cannot be made.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] io::Error),
+    /// There is nothing to listen on.
+    #[error("no address to listen on was given")]
+    NoAddress,
+}
+
+// === impl Options ===
+
+impl Options {
+    /// Serves this application, without a guard, by as many workers as there are cores; add an address to listen on.
+    pub fn new(config: Arc<Config>) -> Self {
+        Self {
+            config,
+            listen: Vec::new(),
+            workers: thread::available_parallelism().map_or(1, usize::from),
+            limits: Limits::default(),
+            spawner: Spawner::Direct,
+        }
+    }
+
+    /// Listens on this address, too; port 0 takes a free one.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen.push(address);
+        self
+    }
+
+    /// Serves by this many workers; at least one.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// How long connections may do nothing.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Starts processes this way.
+    pub fn spawner(mut self, spawner: Spawner) -> Self {
+        self.spawner = spawner;
+        self
+    }
+}
+
+// === impl Frontend ===
+
+impl Frontend {
+    /// A frontend with its own layers only.
+    pub fn new(options: Options) -> Self {
+        Self { options, layer: Identity::new() }
+    }
+}
+
+impl<L> Frontend<L> {
+    /// Puts a layer of yours around the application, outside of all of ours and inside of the layers given before.
+    ///
+    /// It is cloned for each worker and makes one service for each connection.
+    pub fn layer<M>(self, layer: M) -> Frontend<Stack<M, L>> {
+        Frontend { options: self.options, layer: Stack::new(layer, self.layer) }
+    }
+
+    /// Listens and starts the application; requests are held until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// An address is taken or not permitted, or the system has no threads left. An application that cannot start is
+    /// no error here: its requests are answered with the reason, and the start is tried again.
+    pub fn start(self) -> Result<Running, StartError>
+    where
+        L: Layer<AppStack> + Clone + Send + 'static,
+        L::Service: ConnectionService,
+    {
+        let Options { config, listen: addresses, workers, limits, spawner } = self.options;
+        if addresses.is_empty() {
+            return Err(StartError::NoAddress);
+        }
+        let mut listeners = Vec::new();
+        for address in addresses {
+            listeners.push(listen(address, workers)?);
+        }
+        let addresses = listeners.iter().map(|listeners| listeners.address).collect();
+        let output = Output::start()?;
+        let (orders, received) = mpsc::unbounded_channel();
+        let (started, start) = oneshot::channel();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let layer = self.layer;
+        let control = thread::Builder::new().name("ancm-control".to_owned()).spawn(move || {
+            runtime.block_on(async move {
+                let application = Application::start(Arc::clone(&config), spawner, output.clone());
+                let made = MakeStacks::new(&config, &application, workers, layer);
+                match Workers::start(listeners, workers, limits, &made) {
+                    Ok(workers) => {
+                        let _ = started.send(Ok(application.snapshots()));
+                        control(&application, workers, config.shutdown_time_limit, received).await;
+                    }
+                    Err(error) => drop(started.send(Err(error))),
+                }
+                // What the processes printed last is still written, but a hanging disk does not hold us.
+                drop(application);
+                let _ = tokio::time::timeout(Duration::from_secs(2), output.finish()).await;
+            });
+        })?;
+        let snapshots = start.blocking_recv().map_err(io::Error::other)??;
+        Ok(Running { addresses, snapshots, orders, control: Some(control) })
+    }
+}
+
+/// What the control thread does once everything runs: it waits for the end.
+async fn control(
+    application: &Application,
+    workers: Workers,
+    limit: Duration,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+) {
+    let Some(Order::Drain(done)) = orders.recv().await else {
+        // Killed, or its handle was dropped without a word.
+        return workers.finish();
+    };
+    let graceful = async {
+        workers.drain.cancel();
+        let _ = tokio::time::timeout(limit, workers.connections.wait()).await;
+        application.stop().await;
+    };
+    tokio::select! {
+        () = graceful => {}
+        _ = orders.recv() => application.supervisor().kill().await,
+    }
+    workers.finish();
+    let _ = done.send(());
+}
+
+// === impl Running ===
+
+impl Running {
+    /// Where it listens, with real ports, in the order in which they were given.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The state of the application.
+    pub fn snapshots(&self) -> watch::Receiver<Snapshot> {
+        self.snapshots.clone()
+    }
+
+    /// Stops accepting, lets requests finish within `shutdownTimeLimit`, then stops the processes.
+    ///
+    /// When the returned future is dropped before it has ended, everything ends at once.
+    pub async fn shutdown(mut self) {
+        let (done, finished) = oneshot::channel();
+        if self.orders.send(Order::Drain(done)).is_ok() {
+            let _ = finished.await;
+        }
+        self.join();
+    }
+
+    fn join(&mut self) {
+        let _ = self.orders.send(Order::Kill);
+        if let Some(control) = self.control.take() {
+            // A panic there has been printed already.
+            let _ = control.join();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.join();
+    }
+}

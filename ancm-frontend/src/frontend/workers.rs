@@ -1,0 +1,57 @@
+//! The worker threads, together.
+
+use std::{io, thread::JoinHandle};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    lease::{Released, lease},
+    server::{Limits, Listeners, MakeWorkerService, Worker},
+};
+
+/// The worker threads.
+pub(super) struct Workers {
+    threads: Vec<JoinHandle<()>>,
+    /// Cancelled: they accept no more, and the requests under way are the last.
+    pub(super) drain: CancellationToken,
+    finish: CancellationToken,
+    /// Released when the drain is over.
+    pub(super) connections: Released,
+}
+
+// === impl Workers ===
+
+impl Workers {
+    pub(super) fn start<M: MakeWorkerService + Clone>(
+        listeners: Vec<Listeners>,
+        count: usize,
+        limits: Limits,
+        make: &M,
+    ) -> io::Result<Self> {
+        let (connections, released) = lease();
+        let (drain, finish) = (CancellationToken::new(), CancellationToken::new());
+        let mut sockets: Vec<_> = listeners.into_iter().map(|listeners| listeners.sockets.into_iter()).collect();
+        let threads = (0..count).map(|number| {
+            let worker = Worker {
+                number,
+                sockets: sockets.iter_mut().filter_map(Iterator::next).collect(),
+                limits,
+                drain: drain.clone(),
+                finish: finish.clone(),
+                connections: connections.clone(),
+            };
+            worker.spawn(make.clone())
+        });
+        Ok(Self { threads: threads.collect::<Result<_, _>>()?, drain, finish, connections: released })
+    }
+
+    /// Ends them, whatever is under way, and waits for that.
+    pub(super) fn finish(self) {
+        self.drain.cancel();
+        self.finish.cancel();
+        for thread in self.threads {
+            // A panic there has been printed already.
+            let _ = thread.join();
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! A worker: one thread, one runtime, its own listening sockets, and every connection that it accepts.
+//!
+//! Nothing that a request needs is shared with another worker.
+
+use std::{future::Future, io, net::TcpListener as StdListener, thread, time::Duration};
+
+use ancm_tower::client::{Client, Scheme};
+use futures_util::future::join_all;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::sleep,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    clocks::Limits,
+    connection::{Connection, ConnectionService},
+};
+use crate::lease::Lease;
+
+/// How long to wait when the system has no descriptors or memory left for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What a worker needs to know.
+#[derive(Debug)]
+pub struct Worker {
+    /// Its number, from 0.
+    pub number: usize,
+    /// One for each address.
+    pub sockets: Vec<StdListener>,
+    /// How long connections may do nothing.
+    pub limits: Limits,
+    /// Cancelled: accept no more, and let the requests under way be the last.
+    pub drain: CancellationToken,
+    /// Cancelled: end, whatever is under way.
+    pub finish: CancellationToken,
+    /// Let go of when no connection is left after the drain began.
+    pub connections: Lease,
+}
+
+/// Builds on the worker's own thread what serves its connections.
+pub trait MakeWorkerService: Send + 'static {
+    /// Serves one connection.
+    type Service: ConnectionService;
+
+    /// Called once, inside the worker's runtime; `tunnels` counts what outlives its request.
+    ///
+    /// What it returns makes a service for each connection.
+    fn make(self, tunnels: &TaskTracker) -> impl Fn(&Client) -> Self::Service + Clone + 'static;
+}
+
+// === impl Worker ===
+
+impl Worker {
+    /// Starts the thread.
+    pub fn spawn<M: MakeWorkerService>(self, make: M) -> io::Result<thread::JoinHandle<()>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new()
+            .name(format!("ancm-worker-{}", self.number))
+            .spawn(move || runtime.block_on(self.run(make)))
+    }
+
+    async fn run<M: MakeWorkerService>(self, make: M) {
+        // A child of its own, so that asking it takes no lock that another worker takes.
+        let drain = self.drain.child_token();
+        let (connections, tunnels) = (TaskTracker::new(), TaskTracker::new());
+        let serve = Serve {
+            limits: self.limits,
+            drain,
+            connections: connections.clone(),
+            make: make.make(&tunnels),
+        };
+        let accepting = accept_all(self.sockets, serve);
+        let drained = async {
+            accepting.await;
+            connections.close();
+            connections.wait().await;
+            drop(self.connections);
+            self.finish.cancelled().await;
+            // What the processes said last, before they ended, is still on its way.
+            tunnels.close();
+            let _ = tokio::time::timeout(Duration::from_secs(1), tunnels.wait()).await;
+        };
+        let cut_off = async {
+            self.finish.cancelled().await;
+            sleep(Duration::from_secs(2)).await;
+        };
+        tokio::select! {
+            () = drained => {}
+            () = cut_off => {}
+        }
+    }
+}
+
+/// How a worker serves what it accepts.
+#[derive(Clone)]
+struct Serve<F> {
+    limits: Limits,
+    drain: CancellationToken,
+    connections: TaskTracker,
+    make: F,
+}
+
+// === impl Serve ===
+
+impl<F, S> Serve<F>
+where
+    F: Fn(&Client) -> S,
+    S: ConnectionService,
+{
+    /// Accepts until the drain begins, then what is in the backlog: its clients believe that they are connected.
+    async fn accept(self, listener: StdListener) {
+        let listener = match TcpListener::from_std(listener) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!(target: "server", %error, "a listening socket cannot be used");
+                return;
+            }
+        };
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.drain.cancelled() => break,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, address)) => self.serve(stream, address),
+                Err(error) => self.pause(&error).await,
+            }
+        }
+        while let Some(Ok((stream, address))) = now(listener.accept()).await {
+            self.serve(stream, address);
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, address: std::net::SocketAddr) {
+        let client = Client::new(address, Scheme::Http);
+        let service = (self.make)(&client);
+        let connection = Connection::new(stream, client, service, self.limits, self.drain.clone());
+        self.connections.spawn(connection);
+    }
+
+    async fn pause(&self, error: &io::Error) {
+        // The client was gone before we came to it: nothing to wait for.
+        if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+            return;
+        }
+        tracing::warn!(target: "server", %error, "cannot accept connections for a moment");
+        sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+async fn accept_all<F, S>(sockets: Vec<StdListener>, serve: Serve<F>)
+where
+    F: Fn(&Client) -> S + Clone,
+    S: ConnectionService,
+{
+    join_all(sockets.into_iter().map(|socket| serve.clone().accept(socket))).await;
+}
+
+/// The result of a future that is ready at once.
+async fn now<F: Future>(future: F) -> Option<F::Output> {
+    tokio::select! {
+        biased;
+        output = future => Some(output),
+        () = std::future::ready(()) => None,
+    }
+}

@@ -1,0 +1,198 @@
+//! What belongs to one connection and must not be passed on to the next.
+//!
+//! RFC 9110 7.6.1: a proxy removes `Connection` and every header that it names. An upgrade is the exception: it is
+//! asked for again on our own connection, because both ends then speak through a tunnel.
+//!
+//! # Example
+//!
+//! ```
+//! use ancm_frontend::upstream::hop;
+//!
+//! let mut request = http::Request::builder()
+//!     .header("connection", "keep-alive, x-mine")
+//!     .header("x-mine", "1")
+//!     .body(())
+//!     .unwrap();
+//! assert!(!hop::prepare_request(&mut request));
+//! assert!(request.headers().is_empty());
+//! ```
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, Version,
+    header::{CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, TE, TRANSFER_ENCODING, UPGRADE},
+};
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+
+/// Makes a client's request one of ours; tells whether it asks for an upgrade that we pass on.
+pub fn prepare_request<B>(request: &mut Request<B>) -> bool {
+    let version = request.version();
+    *request.version_mut() = Version::HTTP_11;
+    let headers = request.headers_mut();
+    let upgrade = if version == Version::HTTP_11 { upgrade(headers) } else { None };
+    strip(headers);
+    headers.remove(UPGRADE);
+    headers.remove(TE);
+    // The server answers `100 Continue` itself, when the body is first read.
+    headers.remove(EXPECT);
+    // The body is framed anew for our own connection.
+    headers.remove(TRANSFER_ENCODING);
+    if !headers.contains_key(HOST) {
+        // Only HTTP/1.0 may leave it out, and we send HTTP/1.1.
+        headers.insert(HOST, HeaderValue::from_static(""));
+    }
+    let Some(protocol) = upgrade else { return false };
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, protocol);
+    true
+}
+
+/// Makes a backend's answer one of ours.
+pub fn prepare_response<B>(response: &mut Response<B>) {
+    *response.version_mut() = Version::HTTP_11;
+    let headers = response.headers_mut();
+    strip(headers);
+    // ANCM: forwardinghandler.cpp drops the backend's date; the server writes its own.
+    headers.remove(DATE);
+    if headers.remove(TRANSFER_ENCODING).is_some() {
+        // RFC 9112 6.3: the transfer coding wins, the length means nothing.
+        headers.remove(CONTENT_LENGTH);
+    }
+}
+
+/// Makes the answer that switches protocols one of ours.
+pub fn prepare_switch<B>(response: &mut Response<B>) {
+    let headers = response.headers_mut();
+    let protocol = headers.remove(UPGRADE);
+    strip(headers);
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Some(protocol) = protocol {
+        headers.insert(UPGRADE, protocol);
+    }
+}
+
+/// The protocol that the client wants to switch to, when it is one that we tunnel.
+fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
+    let protocol = headers.get(UPGRADE)?;
+    let asked = headers.get_all(CONNECTION).iter().any(|line| names(line).any(|name| name == "upgrade"));
+    (asked && names(protocol).all(is_tunnelled)).then(|| protocol.clone())
+}
+
+/// A switch to another HTTP would leave the layers behind, and TLS must not begin in the middle.
+fn is_tunnelled(protocol: String) -> bool {
+    protocol != "h2c" && !protocol.starts_with("http/") && !protocol.starts_with("tls/")
+}
+
+fn strip(headers: &mut HeaderMap) {
+    if headers.contains_key(CONNECTION) {
+        let named: Vec<HeaderName> = headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(names)
+            .filter_map(|name| HeaderName::try_from(name).ok())
+            .filter(|name| !is_end_to_end(name))
+            .collect();
+        for name in named {
+            headers.remove(name);
+        }
+        headers.remove(CONNECTION);
+    }
+    headers.remove(KEEP_ALIVE);
+    headers.remove(PROXY_CONNECTION);
+}
+
+/// Headers that a client must not be able to strike out by naming them in `Connection`.
+fn is_end_to_end(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(name, "host" | "content-length" | "transfer-encoding" | "upgrade")
+        || name.starts_with("x-forwarded-")
+        || name.starts_with(ancm_tower::contract::header::RESERVED_PREFIX)
+}
+
+/// The items of a list, in lower case.
+fn names(line: &HeaderValue) -> impl Iterator<Item = String> + '_ {
+    line.as_bytes().split(|&byte| byte == b',').filter_map(|item| {
+        let item = std::str::from_utf8(item).ok()?.trim();
+        (!item.is_empty()).then(|| item.to_ascii_lowercase())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(headers: &[(&'static str, &'static str)]) -> Request<()> {
+        let mut request = Request::new(());
+        for (name, value) in headers {
+            request.headers_mut().append(*name, HeaderValue::from_static(value));
+        }
+        request
+    }
+
+    #[test]
+    fn asks_again_for_a_websocket() {
+        let mut request = request(&[("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")]);
+        assert!(prepare_request(&mut request));
+        assert_eq!(request.headers()[CONNECTION], "Upgrade");
+        assert_eq!(request.headers()[UPGRADE], "websocket");
+    }
+
+    #[test]
+    fn never_asks_for_another_http_or_tls() {
+        for protocol in ["h2c", "HTTP/2.0", "TLS/1.2", "websocket, h2c"] {
+            let mut request = request(&[("connection", "upgrade"), ("upgrade", protocol)]);
+            assert!(!prepare_request(&mut request), "{protocol}");
+            assert!(!request.headers().contains_key(UPGRADE), "{protocol}");
+        }
+    }
+
+    #[test]
+    fn never_asks_on_behalf_of_http_1_0() {
+        let mut request = request(&[("connection", "upgrade"), ("upgrade", "websocket")]);
+        *request.version_mut() = Version::HTTP_10;
+        assert!(!prepare_request(&mut request));
+        assert_eq!(request.version(), Version::HTTP_11);
+    }
+
+    #[test]
+    fn an_upgrade_header_alone_asks_for_nothing() {
+        let mut request = request(&[("upgrade", "websocket")]);
+        assert!(!prepare_request(&mut request));
+        assert!(!request.headers().contains_key(UPGRADE));
+    }
+
+    #[test]
+    fn a_client_cannot_strike_out_our_headers() {
+        let mut request = request(&[
+            ("connection", "MS-ASPNETCORE-TOKEN, X-Forwarded-For, Host, close"),
+            ("ms-aspnetcore-token", "t"),
+            ("x-forwarded-for", "192.0.2.1:1"),
+            ("host", "example.com"),
+        ]);
+        prepare_request(&mut request);
+        assert_eq!(request.headers().len(), 3);
+    }
+
+    #[test]
+    fn gives_http_1_0_without_a_host_an_empty_one() {
+        let mut request = request(&[]);
+        *request.version_mut() = Version::HTTP_10;
+        prepare_request(&mut request);
+        assert_eq!(request.headers()[HOST], "");
+    }
+
+    #[test]
+    fn an_answer_loses_its_connection_and_its_date() {
+        let mut response = Response::builder()
+            .header(CONNECTION, "close, x-hop")
+            .header("x-hop", "1")
+            .header(DATE, "Thu, 01 Jan 1970 00:00:00 GMT")
+            .header("server", "Kestrel")
+            .body(())
+            .unwrap();
+        prepare_response(&mut response);
+        assert_eq!(response.headers().len(), 1);
+        assert_eq!(response.headers()["server"], "Kestrel");
+    }
+}
