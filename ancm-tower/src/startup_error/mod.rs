@@ -1,5 +1,9 @@
 //! Holds requests while the backend starts; shows why when it failed.
 
-/// Why a backend could not be started, ready to be shown.
-#[derive(Clone, Debug)]
-pub struct StartFailure {}
+mod failure;
+mod gate;
+mod resend;
+
+pub use failure::StartFailure;
+pub use gate::{Admission, Gate, WatchGate};
+pub use resend::{Resent, ReturnedRequest};
