@@ -86,9 +86,7 @@ impl Table {
             Availability::Starting => State::Starting,
             Availability::Failed(failure) => State::Failed(failure),
             Availability::Stopped => State::Stopped,
-            Availability::Ready(generation) => {
-                State::Ready { backends: adopt(&generation, &known), next: 0 }
-            }
+            Availability::Ready(generation) => State::Ready { backends: adopt(&generation, &known), next: 0 },
         };
         let kept = match &state {
             State::Ready { backends, .. } => backends.as_slice(),
@@ -159,9 +157,8 @@ impl Gate for Table {
 /// Fewest requests in flight; among equals the next in turn, beginning with slot 0.
 fn least_in_flight(backends: &[Arc<WorkerBackend>], next: &mut usize) -> Option<Ticket> {
     let count = backends.len();
-    let chosen = (0..count)
-        .map(|step| (*next + step) % count)
-        .min_by_key(|&index| backends[index].in_flight())?;
+    let chosen =
+        (0..count).map(|step| (*next + step) % count).min_by_key(|&index| backends[index].in_flight())?;
     *next = (chosen + 1) % count;
     Some(Ticket::new(Arc::clone(&backends[chosen])))
 }

@@ -22,7 +22,7 @@ pub struct Limits {
 /// What a connection is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Phase {
+pub(super) enum Phase {
     /// It waits for a request.
     Idle,
     /// Part of a request head has come.
@@ -35,7 +35,7 @@ pub enum Phase {
 
 /// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Overdue {
+pub(super) enum Overdue {
     /// No request came.
     Idle,
     /// A request head did not come to its end.
@@ -48,7 +48,7 @@ pub enum Overdue {
 
 /// The clocks of one connection.
 #[derive(Debug)]
-pub struct Clocks {
+pub(super) struct Clocks {
     limits: Limits,
     epoch: Instant,
     phase: AtomicU8,
@@ -74,7 +74,7 @@ impl Default for Limits {
 // === impl Clocks ===
 
 impl Clocks {
-    pub fn new(limits: Limits) -> Self {
+    pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
             epoch: Instant::now(),
@@ -92,7 +92,7 @@ impl Clocks {
         u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1
     }
 
-    pub fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> Phase {
         match self.phase.load(Relaxed) {
             0 => Phase::Idle,
             1 => Phase::Head,
@@ -102,7 +102,7 @@ impl Clocks {
     }
 
     /// Enters a phase.
-    pub fn enter(&self, phase: Phase) {
+    pub(super) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Relaxed);
         self.body_since.store(0, Relaxed);
         if phase != Phase::Busy {
@@ -111,7 +111,7 @@ impl Clocks {
     }
 
     /// Bytes have come.
-    pub fn received(&self) {
+    pub(super) fn received(&self) {
         self.reading.store(false, Relaxed);
         if self.phase() == Phase::Idle {
             self.enter(Phase::Head);
@@ -119,32 +119,32 @@ impl Clocks {
     }
 
     /// hyper waits for bytes, so it will see the client leave.
-    pub fn reading(&self) {
+    pub(super) fn reading(&self) {
         self.reading.store(true, Relaxed);
     }
 
     /// Whether nobody would notice if the client left now.
-    pub fn unwatched(&self) -> bool {
+    pub(super) fn unwatched(&self) -> bool {
         self.phase() == Phase::Busy && !self.reading.load(Relaxed)
     }
 
     /// Has the stream ask the kernel, the next time it can.
-    pub fn ask_for_client(&self) {
+    pub(super) fn ask_for_client(&self) {
         self.look.store(true, Relaxed);
     }
 
     /// Whether the stream shall ask now.
-    pub fn look_for_client(&self) -> bool {
+    pub(super) fn look_for_client(&self) -> bool {
         self.look.load(Relaxed) && self.look.swap(false, Relaxed)
     }
 
     /// The backend wants more of the request's body than has come, or has got it.
-    pub fn awaits_body(&self, waiting: bool) {
+    pub(super) fn awaits_body(&self, waiting: bool) {
         Self::mark(&self.body_since, waiting, || self.now());
     }
 
     /// The client does not take what we write, or takes it again.
-    pub fn awaits_room(&self, waiting: bool) {
+    pub(super) fn awaits_room(&self, waiting: bool) {
         Self::mark(&self.write_since, waiting, || self.now());
     }
 
@@ -157,7 +157,7 @@ impl Clocks {
     }
 
     /// What has taken too long, or when to look again.
-    pub fn check(&self) -> Result<Instant, Overdue> {
+    pub(super) fn check(&self) -> Result<Instant, Overdue> {
         let (body, write) = (self.body_since.load(Relaxed), self.write_since.load(Relaxed));
         let since = self.since.load(Relaxed);
         let (since, limit, overdue) = match self.phase() {

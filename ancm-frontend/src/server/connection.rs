@@ -44,7 +44,9 @@ pub trait ConnectionService:
     /// What it answers with.
     type ResponseBody: Body<Data = Bytes, Error: Into<BoxError>> + From<Bytes> + Send + 'static;
     /// Its future.
-    type ResponseFuture: Future<Output = Result<Response<<Self as ConnectionService>::ResponseBody>, Infallible>> + Send + 'static;
+    type ResponseFuture: Future<Output = Result<Response<<Self as ConnectionService>::ResponseBody>, Infallible>>
+        + Send
+        + 'static;
 }
 
 impl<S, B> ConnectionService for S

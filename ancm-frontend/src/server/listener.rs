@@ -89,7 +89,8 @@ fn shares_ports(_: &Socket) -> bool {
 fn explain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "the address is in use by another program; stop it, or choose another address with --listen".into()
+            "the address is in use by another program; stop it, or choose another address with --listen"
+                .into()
         }
         io::ErrorKind::PermissionDenied => {
             "not permitted; ports below 1024 need the capability CAP_NET_BIND_SERVICE".into()

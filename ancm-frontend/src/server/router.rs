@@ -47,10 +47,7 @@ impl<S> Router<S> {
     }
 
     fn find(&mut self, path: &str) -> Option<&mut S> {
-        self.routes
-            .iter_mut()
-            .find(|route| matches(&route.path_base, path))
-            .map(|route| &mut route.service)
+        self.routes.iter_mut().find(|route| matches(&route.path_base, path)).map(|route| &mut route.service)
     }
 }
 

@@ -22,7 +22,7 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 
 /// A stream under the eyes of its clocks.
 #[derive(Debug)]
-pub struct Watched<T> {
+pub(super) struct Watched<T> {
     stream: T,
     clocks: Arc<Clocks>,
 }
@@ -38,7 +38,7 @@ impl ClientStream for TcpStream {
 // === impl Watched ===
 
 impl<T> Watched<T> {
-    pub fn new(stream: T, clocks: Arc<Clocks>) -> Self {
+    pub(super) fn new(stream: T, clocks: Arc<Clocks>) -> Self {
         Self { stream, clocks }
     }
 

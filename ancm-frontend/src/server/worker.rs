@@ -64,12 +64,8 @@ impl Worker {
         // A child of its own, so that asking it takes no lock that another worker takes.
         let drain = self.drain.child_token();
         let (connections, tunnels) = (TaskTracker::new(), TaskTracker::new());
-        let serve = Serve {
-            limits: self.limits,
-            drain,
-            connections: connections.clone(),
-            make: make.make(&tunnels),
-        };
+        let serve =
+            Serve { limits: self.limits, drain, connections: connections.clone(), make: make.make(&tunnels) };
         let accepting = accept_all(self.sockets, serve);
         let drained = async {
             accepting.await;

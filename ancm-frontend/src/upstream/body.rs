@@ -125,7 +125,9 @@ where
                     this.abandoned.set(Some(this.abandon.clone().cancelled_owned()));
                 }
                 match this.abandoned.as_pin_mut().map(|abandoned| abandoned.poll(context)) {
-                    Some(Poll::Ready(())) => Poll::Ready(Some(Err("the application is being stopped".into()))),
+                    Some(Poll::Ready(())) => {
+                        Poll::Ready(Some(Err("the application is being stopped".into())))
+                    }
                     _ => Poll::Pending,
                 }
             }

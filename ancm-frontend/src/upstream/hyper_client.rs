@@ -82,8 +82,7 @@ where
     type Connection = HyperConnection<B>;
     type Body = HyperBody<B>;
     type Connect = Pin<Box<dyn Future<Output = io::Result<Self::Connection>> + Send>>;
-    type Exchange =
-        Pin<Box<dyn Future<Output = Result<Response<Self::Body>, ExchangeError<B>>> + Send>>;
+    type Exchange = Pin<Box<dyn Future<Output = Result<Response<Self::Body>, ExchangeError<B>>> + Send>>;
 
     fn connect(&self, address: SocketAddr) -> Self::Connect {
         Box::pin(async move {
@@ -112,9 +111,7 @@ where
     fn exchange(&self, mut connection: Self::Connection, request: Request<B>) -> Self::Exchange {
         Box::pin(async move {
             match connection.sender.try_send_request(request).await {
-                Ok(response) => {
-                    Ok(response.map(|inner| HyperBody { inner, connection: Some(connection) }))
-                }
+                Ok(response) => Ok(response.map(|inner| HyperBody { inner, connection: Some(connection) })),
                 Err(mut error) => Err(match error.take_message() {
                     Some(request) => ExchangeError::NotSent(Box::new(request)),
                     None => ExchangeError::Failed(describe(&error.into_error())),

@@ -205,7 +205,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn gives_up_on_a_side_that_does_not_read() {
         let (mut client, mut backend, task) = tunnel(4);
-        backend.write_all(b"more than fits").await.unwrap();
+        backend.write_all(b"ten bytes.").await.unwrap();
         client.shutdown().await.unwrap();
         // The client reads nothing; the paused clock jumps over the limit.
         task.await.unwrap().unwrap();

@@ -1,0 +1,1 @@
+//! The whole frontend, against real processes and real sockets.
