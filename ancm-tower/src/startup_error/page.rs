@@ -8,14 +8,14 @@ const TEMPLATE: &str = include_str!("page.html");
 const CAUSES: [&str; 3] = [
     "The process could not be launched: the program is missing, is not executable, or was built for another system.",
     "The process was launched but ended before it was ready, for example by an exception in its start-up code.",
-    "The process runs but does not listen on the port that it was given in ASPNETCORE_PORT.",
+    "The process runs but does not listen on the port that it was given in `ASPNETCORE_PORT`.",
 ];
 
 const ADVICE: [&str; 4] = [
     "Look into the log of the server: it tells what was launched, how it ended, and what it printed.",
     "Run the same command by hand in the application's folder, and see whether it starts.",
-    "Set stdoutLogEnabled=\"true\" in web.config, so that the output of the process is kept in a file.",
-    "On a machine for development set ASPNETCORE_ENVIRONMENT=Development: this page then shows the details.",
+    "Set `stdoutLogEnabled=\"true\"` in `web.config`, so that the output of the process is kept in a file.",
+    "On a machine for development set `ASPNETCORE_ENVIRONMENT=Development`: this page then shows the details.",
 ];
 
 /// The page as text.
@@ -36,7 +36,7 @@ pub(super) fn render(failure: &StartFailure) -> String {
 
 fn fill(page: &mut String, name: &str, failure: &StartFailure) {
     match name {
-        "summary" => escape(page, &failure.summary),
+        "summary" => prose(page, &failure.summary),
         "causes" => items(page, &failure.causes, &CAUSES),
         "advice" => items(page, &failure.advice, &ADVICE),
         "details" => details(page, failure.details.as_deref()),
@@ -48,7 +48,7 @@ fn fill(page: &mut String, name: &str, failure: &StartFailure) {
 fn items(page: &mut String, given: &[String], usual: &[&str]) {
     let mut item = |text: &str| {
         page.push_str("<li>");
-        escape(page, text);
+        prose(page, text);
         page.push_str("</li>\n");
     };
     given.iter().for_each(|text| item(text));
@@ -81,6 +81,21 @@ fn link(page: &mut String, url: Option<&str>) {
         escape(page, url);
     }
     page.push_str("</p>\n");
+}
+
+/// Writes a text in which what stands between two backticks is code.
+fn prose(page: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some((before, (code, after))) =
+        rest.split_once('`').and_then(|(before, after)| Some((before, after.split_once('`')?)))
+    {
+        escape(page, before);
+        page.push_str("<code>");
+        escape(page, code);
+        page.push_str("</code>");
+        rest = after;
+    }
+    escape(page, rest);
 }
 
 /// Writes text so that it is text in elements and in quoted attributes alike.
@@ -136,6 +151,12 @@ mod tests {
         let page = page(&StartFailure::new("-").cause("app.Urls").cause("app.Run(url)").advice("Remove it."));
         assert_eq!(page.matches("<li>").count(), 3);
         assert!(page.contains("<li>app.Run(url)</li>") && page.contains("<li>Remove it.</li>"));
+    }
+
+    #[test]
+    fn sets_what_stands_between_backticks_as_code() {
+        let page = page(&StartFailure::new("Run `a <b>` and `c`, not `d"));
+        assert!(page.contains("Run <code>a &lt;b&gt;</code> and <code>c</code>, not `d</p>"));
     }
 
     #[test]
