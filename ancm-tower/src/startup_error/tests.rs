@@ -1,0 +1,1 @@
+//! What the hold layer promises.
