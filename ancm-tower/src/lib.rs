@@ -7,6 +7,7 @@ pub mod client_cert;
 pub mod contract;
 pub mod forwarded;
 pub mod head_limit;
+mod headers;
 pub mod pairing_token;
 pub mod refusal;
 pub mod request_timeout;
