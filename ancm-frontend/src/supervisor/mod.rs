@@ -1,3 +1,4 @@
 //! Keeps an application's processes running.
 
 pub mod snapshot;
+mod state;
