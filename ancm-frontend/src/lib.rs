@@ -9,6 +9,7 @@ pub mod offline;
 pub mod output;
 pub mod process;
 pub mod server;
+pub mod spawn;
 pub mod stack;
 pub mod supervisor;
 pub mod upstream;

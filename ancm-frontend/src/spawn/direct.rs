@@ -1,0 +1,100 @@
+//! Starts a process as a child of our own, where there is no guard.
+
+use std::{io, process::Stdio, sync::Arc};
+
+use tokio::{
+    process::{Child, Command},
+    sync::{Notify, watch},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{Exit, Launch};
+use crate::process::ProcessHandle;
+
+/// The process and its process group, which are killed when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    end: Arc<End>,
+}
+
+#[derive(Debug)]
+struct End {
+    wanted: Arc<Notify>,
+}
+
+/// Starts the process, and a task that watches it.
+pub(super) fn launch(launch: Launch) -> io::Result<(ProcessHandle, watch::Receiver<Option<Exit>>, Group)> {
+    super::check_directory(&launch.directory)?;
+    let mut command = command(launch);
+    let child = command.spawn()?;
+    // It still holds our copies of the pipes, whose readers would never see their end.
+    drop(command);
+
+    let ended = CancellationToken::new();
+    let pid = child.id().ok_or_else(|| io::Error::other("the process has no number"))?;
+    let handle = ProcessHandle::of_child(pid, ended.clone())?;
+    let (tell, exit) = watch::channel(None);
+    let wanted = Arc::new(Notify::new());
+    let end = Arc::new(End { wanted: Arc::clone(&wanted) });
+    tokio::spawn(async move {
+        let exit = watch_over(child, &wanted).await;
+        ended.cancel();
+        tell.send_replace(Some(exit));
+    });
+    Ok((handle, exit, Group { end }))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a home of spawning: processes that have no guard")]
+fn command(launch: Launch) -> Command {
+    let mut command = Command::new(&launch.program);
+    command
+        .args(launch.arguments)
+        .env_clear()
+        .envs(launch.environment)
+        .current_dir(launch.directory)
+        .stdin(Stdio::null())
+        .stdout(launch.stdout)
+        .stderr(launch.stderr)
+        .kill_on_drop(true);
+    #[cfg(unix)]
+    command.process_group(0);
+    command
+}
+
+async fn watch_over(mut child: Child, kill: &Notify) -> Exit {
+    tokio::select! {
+        status = child.wait() => return status.map_or(Exit::KILLED, Exit::from),
+        () = kill.notified() => {}
+    }
+    kill_group(&child);
+    let _ = child.start_kill();
+    child.wait().await.map_or(Exit::KILLED, Exit::from)
+}
+
+/// The group bears the number of the process, which is nobody else's as long as the process is not reaped.
+#[cfg(unix)]
+fn kill_group(child: &Child) {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    if let Some(group) = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+}
+
+#[cfg(not(unix))]
+fn kill_group(_child: &Child) {}
+
+// === impl Group ===
+
+impl Group {
+    pub(super) fn kill(&self) {
+        self.end.wanted.notify_one();
+    }
+}
+
+// === impl End ===
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.wanted.notify_one();
+    }
+}
