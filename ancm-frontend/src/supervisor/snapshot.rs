@@ -4,10 +4,7 @@
 //! Two leases make draining exact: the snapshot's own ("nobody dispatches by this any more") and each backend's
 //! ("no request of this process is under way any more").
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-};
+use std::{net::SocketAddr, sync::Arc};
 
 use ancm_tower::{pairing_token::PairingToken, startup_error::StartFailure};
 use tokio_util::sync::CancellationToken;

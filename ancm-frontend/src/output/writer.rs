@@ -1,0 +1,217 @@
+//! Writes pieces to a file on a thread of its own, from a queue that drops what a slow disk cannot take.
+//!
+//! Each log file has its own thread: a file system that hangs must hold up neither the pump nor another file.
+
+use std::{
+    fmt,
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        mpsc,
+    },
+    thread,
+};
+
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+/// Bytes that may wait for the disk.
+const ROOM: usize = 4 * 1024 * 1024;
+/// What a piece costs besides its bytes, so that the smallest ones are bounded as well.
+const OVERHEAD: usize = 64;
+
+/// The end of the queue where pieces go in; the thread ends when it is dropped.
+pub(super) struct Writer {
+    queue: mpsc::Sender<Piece>,
+    shared: Arc<Shared>,
+}
+
+struct Piece {
+    bytes: Vec<u8>,
+    /// Whether something was dropped just before.
+    after_gap: bool,
+}
+
+struct Shared {
+    path: Arc<Path>,
+    /// What waits, by the measure of [`ROOM`].
+    waiting: AtomicUsize,
+    /// Whether something was dropped since the last piece was queued.
+    gap: AtomicBool,
+    /// Whether losing has been reported and its end has not.
+    losing: AtomicBool,
+    /// Lines lost since it was reported.
+    lost: AtomicU64,
+    /// Lines lost, of all files together.
+    lost_in_all: Arc<AtomicU64>,
+}
+
+/// A file, and what is known of its last line.
+struct Target<W> {
+    file: W,
+    mid_line: bool,
+    torn: bool,
+}
+
+// === impl Writer ===
+
+impl Writer {
+    /// Starts the thread, which makes the file; `alive` is dropped when the thread has ended.
+    pub(super) fn start(
+        path: Arc<Path>,
+        lost_in_all: Arc<AtomicU64>,
+        alive: TaskTrackerToken,
+    ) -> io::Result<Self> {
+        let (queue, pieces) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            path,
+            waiting: AtomicUsize::new(0),
+            gap: AtomicBool::new(false),
+            losing: AtomicBool::new(false),
+            lost: AtomicU64::new(0),
+            lost_in_all,
+        });
+        let writer = Self { queue, shared: Arc::clone(&shared) };
+        thread::Builder::new().name("ancm-log-file".into()).spawn(move || {
+            let _alive = alive;
+            match create(&shared.path) {
+                Ok(file) => write(Target::new(file), &pieces, &shared),
+                Err(error) => not_created(&shared.path, &error),
+            }
+        })?;
+        Ok(writer)
+    }
+
+    /// Queues a piece, or drops it and counts its lines; never waits.
+    pub(super) fn offer(&self, bytes: &[u8]) {
+        let cost = bytes.len() + OVERHEAD;
+        if self.shared.waiting.load(Relaxed) + cost > ROOM {
+            self.shared.gap.store(true, Relaxed);
+            self.shared.lose(bytes, &"the disk is too slow");
+            return;
+        }
+        self.shared.waiting.fetch_add(cost, Relaxed);
+        let after_gap = self.shared.gap.swap(false, Relaxed);
+        // The file could not be made, which has been said: then the output goes nowhere.
+        if self.queue.send(Piece { bytes: bytes.to_vec(), after_gap }).is_err() {
+            self.shared.waiting.fetch_sub(cost, Relaxed);
+        }
+    }
+}
+
+impl Drop for Writer {
+    /// The thread may hang for ever, so the end of the stream is a time to tell what was lost.
+    fn drop(&mut self) {
+        self.shared.report();
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writer").field("path", &self.shared.path).finish_non_exhaustive()
+    }
+}
+
+/// Says that a file could not be made.
+pub(super) fn not_created(path: &Path, reason: &dyn fmt::Display) {
+    // ANCM: event 1004 (aspnetcore_msg.mc); the application runs all the same.
+    tracing::warn!(
+        target: "server",
+        event_id = 1004,
+        path = %path.display(),
+        %reason,
+        "cannot create the stdout log file, so the application runs without it; make its folder writable, or \
+         change stdoutLogFile in web.config",
+    );
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    // ANCM: serverprocess.cpp truncates. The name holds the second and our pid, so the only file that can be there
+    // is the one of a start within the same second: the log of the crash that made this start necessary.
+    OpenOptions::new().append(true).create(true).open(path)
+}
+
+fn write<W: Write>(mut target: Target<W>, pieces: &mpsc::Receiver<Piece>, shared: &Shared) {
+    for piece in pieces {
+        let written = target.write(&piece);
+        let cost = piece.bytes.len() + OVERHEAD;
+        let caught_up = shared.waiting.fetch_sub(cost, Relaxed) == cost;
+        match written {
+            Err((rest, error)) => shared.lose(&piece.bytes[rest..], &error),
+            Ok(()) if caught_up => shared.report(),
+            Ok(()) => {}
+        }
+    }
+    shared.report();
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn lose(&self, bytes: &[u8], reason: &dyn fmt::Display) {
+        let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.lost.fetch_add(lines, Relaxed);
+        self.lost_in_all.fetch_add(lines, Relaxed);
+        if !self.losing.swap(true, Relaxed) {
+            tracing::warn!(
+                target: "server",
+                path = %self.path.display(),
+                %reason,
+                "lines of the stdout log file are being dropped",
+            );
+        }
+    }
+
+    /// Tells how many lines were lost, if any were.
+    fn report(&self) {
+        if self.losing.swap(false, Relaxed) {
+            let lines = self.lost.swap(0, Relaxed);
+            tracing::warn!(
+                target: "server",
+                path = %self.path.display(),
+                lines,
+                "lines of the stdout log file were dropped",
+            );
+        }
+    }
+}
+
+// === impl Target ===
+
+impl<W: Write> Target<W> {
+    fn new(file: W) -> Self {
+        Self { file, mid_line: false, torn: false }
+    }
+
+    /// Writes a piece; after a gap it begins on a line of its own. The error tells how much was written.
+    fn write(&mut self, piece: &Piece) -> Result<(), (usize, io::Error)> {
+        if (piece.after_gap || self.torn) && self.mid_line {
+            self.write_all(b"\n").map_err(|(_, error)| (0, error))?;
+        }
+        self.torn = true;
+        self.write_all(&piece.bytes)?;
+        self.torn = false;
+        Ok(())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), (usize, io::Error)> {
+        let mut written = 0;
+        while written < bytes.len() {
+            match self.file.write(&bytes[written..]) {
+                Ok(0) => return Err((written, io::ErrorKind::WriteZero.into())),
+                Ok(count) => {
+                    written += count;
+                    self.mid_line = bytes[written - 1] != b'\n';
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err((written, error)),
+            }
+        }
+        Ok(())
+    }
+}
