@@ -61,8 +61,9 @@ impl LogFileSettings {
                 "it is a path of Windows; write one relative to the site root, such as .\\logs\\stdout",
             );
         }
-        let mut name = format!(
-            "{name}_{}{:02}{:02}{:02}{:02}{:02}_{pid}",
+        let slot = self.slot.map(|slot| format!("_{slot}")).unwrap_or_default();
+        let name = format!(
+            "{name}_{}{:02}{:02}{:02}{:02}{:02}_{pid}{slot}.log",
             at.year(),
             u8::from(at.month()),
             at.day(),
@@ -70,10 +71,6 @@ impl LogFileSettings {
             at.minute(),
             at.second(),
         );
-        if let Some(slot) = self.slot {
-            name.push_str(&format!("_{slot}"));
-        }
-        name.push_str(".log");
         // Collecting takes the `.` out of the middle.
         Ok(self.site_root.join(name).components().collect())
     }
@@ -101,5 +98,50 @@ impl LogFile {
         if let Some(writer) = &self.writer {
             writer.offer(bytes);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::{Date, Month};
+
+    use super::*;
+
+    fn path(name: &str, slot: Option<usize>) -> Result<PathBuf, &'static str> {
+        let at = Date::from_calendar_date(2024, Month::January, 31).unwrap().with_hms(7, 5, 9).unwrap();
+        LogFileSettings { site_root: "/site".into(), name: name.into(), slot }.path(at.assume_utc(), 4242)
+    }
+
+    #[test]
+    fn writes_the_time_without_separators_and_the_pid() {
+        assert_eq!(
+            path("logs/stdout", None).unwrap(),
+            Path::new("/site/logs/stdout_20240131070509_4242.log")
+        );
+    }
+
+    #[test]
+    fn adds_the_slot_when_there_are_several() {
+        assert_eq!(path("out", Some(2)).unwrap(), Path::new("/site/out_20240131070509_4242_2.log"));
+    }
+
+    #[test]
+    fn turns_backslashes_and_may_leave_the_site_root() {
+        assert_eq!(path(r".\logs\out", None).unwrap(), Path::new("/site/logs/out_20240131070509_4242.log"));
+        let outside = path(r"..\Log\stdout-web", None).unwrap();
+        assert_eq!(outside, Path::new("/site/../Log/stdout-web_20240131070509_4242.log"));
+    }
+
+    #[test]
+    fn understands_the_long_path_prefix_before_a_path_of_this_system() {
+        let path = path(r"\\?\/home/app\LogFiles\stdout", None).unwrap();
+        assert_eq!(path, Path::new("/home/app/LogFiles/stdout_20240131070509_4242.log"));
+    }
+
+    #[test]
+    fn refuses_drives_and_shares() {
+        assert!(path(r"C:\logs\stdout", None).is_err());
+        assert!(path(r"\\?\D:\logs\stdout", None).is_err());
+        assert!(path(r"\\server\share\stdout", None).is_err());
     }
 }

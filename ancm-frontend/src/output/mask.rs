@@ -231,8 +231,8 @@ mod tests {
         #[test]
         fn gives_the_same_output_however_the_input_is_cut(
             // Few letters, so that secrets and false starts are frequent.
-            input in "[abAB]{0,60}",
-            secrets in proptest::collection::vec("[ab]{1,5}", 0..3),
+            input in "[01xX]{0,60}",
+            secrets in proptest::collection::vec("[01x]{1,5}", 0..3),
             cuts in proptest::collection::vec(0usize..60, 0..12),
         ) {
             let secrets: Vec<_> = secrets.iter().map(String::as_str).collect();

@@ -200,3 +200,8 @@ impl fmt::Debug for Sink {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod events;
+#[cfg(test)]
+mod tests;

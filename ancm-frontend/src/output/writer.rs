@@ -154,7 +154,7 @@ fn write<W: Write>(mut target: Target<W>, pieces: &mpsc::Receiver<Piece>, shared
 
 impl Shared {
     fn lose(&self, bytes: &[u8], reason: &dyn fmt::Display) {
-        let lines = bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let lines = bytes.split(|byte| *byte == b'\n').skip(1).count() as u64;
         self.lost.fetch_add(lines, Relaxed);
         self.lost_in_all.fetch_add(lines, Relaxed);
         if !self.losing.swap(true, Relaxed) {
@@ -213,5 +213,51 @@ impl<W: Write> Target<W> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes so many bytes, then fails.
+    struct Room(Vec<u8>, usize);
+
+    impl Write for Room {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.1 - self.0.len());
+            self.0.extend_from_slice(&bytes[..count]);
+            if count == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(count) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn piece(text: &str, after_gap: bool) -> Piece {
+        Piece { bytes: text.into(), after_gap }
+    }
+
+    #[test]
+    fn begins_a_new_line_after_what_the_disk_did_not_take() {
+        let mut target = Target::new(Room(Vec::new(), 8));
+        let (written, error) = target.write(&piece("one\ntwo\nthree\n", false)).unwrap_err();
+        assert_eq!((written, error.kind()), (8, io::ErrorKind::StorageFull));
+        assert!(target.write(&piece("four\n", false)).is_err());
+        target.file.1 = 10;
+        assert!(target.write(&piece("five\n", false)).is_err());
+        target.file.1 = 100;
+        target.write(&piece("six\n", false)).unwrap();
+        assert_eq!(String::from_utf8(target.file.0).unwrap(), "one\ntwo\nfi\nsix\n");
+    }
+
+    #[test]
+    fn begins_a_new_line_after_a_gap_only_in_the_middle_of_one() {
+        let mut target = Target::new(Room(Vec::new(), 100));
+        for (text, after_gap) in [("a\n", true), ("b\nc", true), ("d", false), ("e", true)] {
+            target.write(&piece(text, after_gap)).unwrap();
+        }
+        assert_eq!(String::from_utf8(target.file.0).unwrap(), "a\nb\ncd\ne");
     }
 }

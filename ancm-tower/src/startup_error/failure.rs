@@ -1,26 +1,42 @@
 //! Why a backend could not be started.
+//!
+//! # Example
+//!
+//! ```
+//! use ancm_tower::startup_error::StartFailure;
+//!
+//! let failure = StartFailure::new("The process ended with code 3 before it listened on port 12345.")
+//!     .details("dotnet ./Site.dll\nUnhandled exception: <no database>");
+//! let page = failure.page();
+//! let page = std::str::from_utf8(&page).unwrap();
+//! assert!(page.contains("<h1>HTTP Error 502.5 - "));
+//! assert!(page.contains("&lt;no database&gt;"));
+//! ```
 
 use std::sync::OnceLock;
 
 use bytes::Bytes;
 
+use super::page;
+
 /// Why a backend could not be started, ready to be shown.
 ///
-/// Made once for each failure; the page is rendered once too, when it is first asked for.
+/// Made once for each failure; the page is rendered once too, when it is first asked for. In summary, causes and
+/// advice, what stands between two backticks is shown as code.
 #[derive(Clone, Debug)]
 pub struct StartFailure {
-    summary: String,
-    causes: Vec<String>,
-    advice: Vec<String>,
-    details: Option<String>,
-    link: Option<String>,
+    pub(super) summary: String,
+    pub(super) causes: Vec<String>,
+    pub(super) advice: Vec<String>,
+    pub(super) details: Option<String>,
+    pub(super) link: Option<String>,
     page: OnceLock<Bytes>,
 }
 
 // === impl StartFailure ===
 
 impl StartFailure {
-    /// A failure in one sentence: what was tried, and what came of it.
+    /// A failure in one sentence: what was tried, and what came of it. Everybody sees it.
     pub fn new(summary: impl Into<String>) -> Self {
         Self {
             summary: summary.into(),
@@ -33,27 +49,29 @@ impl StartFailure {
     }
 
     /// Adds a likely cause; without any, the page lists the usual ones.
-    pub fn cause(mut self, cause: impl Into<String>) -> Self {
-        self.causes.push(cause.into());
-        self
+    pub fn cause(self, cause: impl Into<String>) -> Self {
+        let mut changed = self.unrendered();
+        changed.causes.push(cause.into());
+        changed
     }
 
     /// Adds a step to take; without any, the page lists the usual ones.
-    pub fn advice(mut self, step: impl Into<String>) -> Self {
-        self.advice.push(step.into());
-        self
+    pub fn advice(self, step: impl Into<String>) -> Self {
+        let mut changed = self.unrendered();
+        changed.advice.push(step.into());
+        changed
     }
 
-    /// Sets a preformatted text for developers: command line, exit code, output. Only what a stranger may see.
-    pub fn details(mut self, details: impl Into<String>) -> Self {
-        self.details = Some(details.into());
-        self
+    /// Sets what only developers should see (command line, exit code, output), shown as it is, line by line.
+    ///
+    /// Whoever calls this decides that everybody who sees the page may read it.
+    pub fn details(self, details: impl Into<String>) -> Self {
+        Self { details: Some(details.into()), ..self.unrendered() }
     }
 
-    /// Adds a link to the foot of the page.
-    pub fn link(mut self, url: impl Into<String>) -> Self {
-        self.link = Some(url.into());
-        self
+    /// Adds a link to the foot of the page; what is neither `http:` nor `https:` is shown as text.
+    pub fn link(self, url: impl Into<String>) -> Self {
+        Self { link: Some(url.into()), ..self.unrendered() }
     }
 
     /// What happened, in one sentence.
@@ -63,6 +81,10 @@ impl StartFailure {
 
     /// The 502.5 page: HTML in UTF-8.
     pub fn page(&self) -> Bytes {
-        self.page.get_or_init(Bytes::new).clone()
+        self.page.get_or_init(|| page::render(self).into()).clone()
+    }
+
+    fn unrendered(self) -> Self {
+        Self { page: OnceLock::new(), ..self }
     }
 }

@@ -71,9 +71,11 @@ impl<T: Clone + Send + Sync + 'static> Gate for WatchGate<T> {
     type Ticket = T;
 
     fn admit(&self) -> Admission<T> {
+        // Asked before the value is read: what a sender set last, it set before it went.
+        let closed = self.receiver.has_changed().is_err();
         let admission = self.receiver.borrow().clone();
         match admission {
-            Admission::Starting if self.receiver.has_changed().is_err() => Admission::Stopped,
+            Admission::Starting if closed => Admission::Stopped,
             other => other,
         }
     }

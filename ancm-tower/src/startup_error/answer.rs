@@ -1,0 +1,64 @@
+//! The answers of the hold layer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, header};
+
+use super::{Rules, StartFailure};
+use crate::refusal::Refusal;
+
+/// When a client is asked to come again, in seconds: by then a slow start may be over.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
+
+/// Why a request did not go in.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The start failed.
+    Failed(Arc<StartFailure>),
+    /// The application is being stopped.
+    Stopped,
+    /// The request has waited for too long.
+    Late,
+    /// Too many requests wait.
+    Full,
+}
+
+// === impl Refused ===
+
+impl Refused {
+    pub(super) fn to_response<B: From<Bytes>>(&self, rules: &Rules) -> Response<B> {
+        match self {
+            Self::Failed(_) if rules.disable_page => Refusal::StartFailed.into_response(),
+            Self::Failed(failure) => failed(failure),
+            Self::Stopped => stopped(),
+            Self::Late => try_later(Refusal::HoldTimeout { limit: rules.hold_limit }),
+            Self::Full => try_later(Refusal::HoldQueueFull { limit: rules.places.limit() }),
+        }
+    }
+}
+
+fn failed<B: From<Bytes>>(failure: &StartFailure) -> Response<B> {
+    let mut response = Refusal::StartFailed.into_response_with(failure.page());
+    let headers = response.headers_mut();
+    // ANCM names no charset here; the page is ours, so it is known.
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn stopped<B: From<Bytes>>() -> Response<B> {
+    let mut response = Refusal::Stopping.into_response();
+    // What comes next on this connection would be refused as well.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn try_later<B: From<Bytes>>(refusal: Refusal) -> Response<B> {
+    let mut response = refusal.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::RETRY_AFTER, RETRY_AFTER);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
