@@ -95,9 +95,14 @@ impl State {
         }
     }
 
-    /// The number of the newest generation.
-    pub(super) fn generation(&self) -> u64 {
-        self.current.id
+    /// Whether `app_offline.htm` is there.
+    pub(super) fn is_offline(&self) -> bool {
+        self.mode == Mode::Offline
+    }
+
+    /// Whether it has been told to stop for good.
+    pub(super) fn is_stopping(&self) -> bool {
+        matches!(self.mode, Mode::Stopping | Mode::Stopped)
     }
 
     /// When [`Event::Deadline`] is wanted.
@@ -209,7 +214,7 @@ impl State {
     }
 
     fn recycle(&mut self, policy: Policy, now: Instant, actions: &mut Vec<Action>) {
-        if matches!(self.mode, Mode::Stopping | Mode::Stopped) {
+        if self.is_stopping() {
             return;
         }
         self.outgoing = self.outgoing.take().or_else(|| self.current.outgoing());
@@ -222,7 +227,7 @@ impl State {
     }
 
     fn stop(&mut self, limit: Duration, actions: &mut Vec<Action>) {
-        if matches!(self.mode, Mode::Stopping | Mode::Stopped) {
+        if self.is_stopping() {
             return;
         }
         self.mode = Mode::Stopping;
