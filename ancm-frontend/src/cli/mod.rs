@@ -17,6 +17,7 @@ mod demo_backend;
 pub mod listen;
 pub mod logging;
 pub mod run;
+mod signals;
 
 use std::{error::Error, fmt, io, process::ExitCode};
 
@@ -53,7 +54,7 @@ pub struct Failure {
 pub fn execute(command: &Command) -> Exit {
     let result = match command {
         Command::Run(options) => run::run(options),
-        Command::Check(options) => check::check(options),
+        Command::Check(options) => explain(options),
         Command::Demo(options) => demo::demo(options),
         Command::DemoBackend => demo_backend::run(),
     };
@@ -61,6 +62,18 @@ pub fn execute(command: &Command) -> Exit {
         tracing::error!(target: "server", exit_code = failure.exit as u8, "{failure}");
         failure.exit
     })
+}
+
+/// `ancm check`, to stdout.
+fn explain(options: &arguments::Check) -> Result<Exit, Failure> {
+    let wrong = check::check(&options.dir, options.json, &mut io::stdout().lock());
+    match wrong {
+        Ok(false) => Ok(Exit::Success),
+        Ok(true) => Ok(Exit::Failed),
+        // Whoever read it has had enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Failed),
+        Err(error) => Err(Failure::new(Exit::Failed, error)),
+    }
 }
 
 /// An error and what caused it, unless the error says so itself.
