@@ -179,7 +179,7 @@ impl<L> Frontend<L> {
         let addresses = listeners.iter().map(|listeners| listeners.address).collect();
         let output = Output::start()?;
         let (orders, received) = mpsc::unbounded_channel();
-        let (started, start) = oneshot::channel();
+        let (started, start) = std::sync::mpsc::sync_channel(1);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let layer = self.layer;
         let control = thread::Builder::new().name("ancm-control".to_owned()).spawn(move || {
@@ -198,7 +198,7 @@ impl<L> Frontend<L> {
                 let _ = tokio::time::timeout(Duration::from_secs(2), output.finish()).await;
             });
         })?;
-        let snapshots = start.blocking_recv().map_err(io::Error::other)??;
+        let snapshots = start.recv().map_err(io::Error::other)??;
         Ok(Running { addresses, snapshots, orders, control: Some(control) })
     }
 }
