@@ -9,7 +9,7 @@ use ancm_tower::{
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::Full;
-use tower::{Service, ServiceExt, service_fn, util::ServiceFn};
+use tower::{Service, ServiceExt, service_fn};
 
 use super::*;
 
@@ -80,8 +80,9 @@ fn gated(
 ) {
     let (sender, gate) = watch::channel(admission);
     let (_offline, page) = watch::channel(None);
-    let app: ServiceFn<_> =
-        service_fn(|_: Request<Body>| async { Ok::<_, Infallible>(Response::new(Body::default())) });
+    let app = service_fn(|_: Request<CountedBody<Body>>| async {
+        Ok::<_, Infallible>(Response::new(Body::default()))
+    });
     (sender, super::outer(page, StartupErrorLayer::new(WatchGate::new(gate)), app))
 }
 
