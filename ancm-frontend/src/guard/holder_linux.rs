@@ -1,27 +1,23 @@
-//! The frontend's side of a guard.
+//! Starts guards, and backends under them.
 
 use std::{
     ffi::OsString,
     io::{self, ErrorKind},
-    os::{
-        fd::AsFd,
-        unix::{net::UnixStream as StdStream, process::ExitStatusExt},
-    },
+    os::{fd::AsFd, unix::net::UnixStream as StdStream},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, Command, Stdio},
     sync::{Arc, atomic::Ordering},
 };
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair},
+    net::{AddressFamily, SocketFlags, SocketType, socketpair},
 };
-use tokio::{io::Interest, net::UnixStream, sync::watch};
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing::{error, warn};
+use tokio::{net::UnixStream, sync::watch};
 
+pub(crate) use super::leash::Leash;
 use super::{
-    ending::kill_session,
+    leash::receive,
     wire::{self, Packet, Report},
 };
 use crate::{
@@ -44,33 +40,10 @@ struct Program {
     arguments: Vec<OsString>,
 }
 
-/// Holds the guard of one tree. When the last clone is dropped, the guard kills the tree.
-#[derive(Clone, Debug)]
-pub(crate) struct Leash {
-    line: Arc<Line>,
-    guard: u32,
-    gone: CancellationToken,
-}
-
-/// Our end of the socket. Dropping it ends what we say to the guard, though we still listen.
-#[derive(Debug)]
-struct Line {
-    stream: Arc<UnixStream>,
-}
-
 /// A guard process, which is reaped when this is dropped.
 #[derive(Debug)]
-struct Process {
+pub(super) struct Process {
     child: Option<Child>,
-}
-
-/// Listens to a guard for as long as there is something to hear.
-struct Listening {
-    stream: Arc<UnixStream>,
-    process: Process,
-    backend: ProcessHandle,
-    exit: watch::Sender<Option<Exit>>,
-    _gone: DropGuard,
 }
 
 // === impl Guard ===
@@ -111,7 +84,7 @@ impl Guard {
             file: "/proc/self/exe".into(),
             arguments: test.into_iter().map(OsString::from).collect(),
         };
-        Self { program: Arc::new(program) }
+        Self::from_program(program).expect("the test to be a guard")
     }
 
     /// Starts a guard and, under it, a backend.
@@ -127,14 +100,8 @@ impl Guard {
         drop(launch);
 
         let backend = started(&stream).await?;
-        let guard = process.id();
-        let (exit, exited) = watch::channel(None);
-        let gone = CancellationToken::new();
-        let leash = Leash { line: Arc::new(Line { stream: Arc::clone(&stream) }), guard, gone: gone.clone() };
-        let listening =
-            Listening { stream, process, backend: backend.clone(), exit, _gone: gone.drop_guard() };
-        tokio::spawn(listening.run());
-        Ok((backend, exited, leash))
+        let (leash, exit) = Leash::new(stream, process, backend.clone());
+        Ok((backend, exit, leash))
     }
 }
 
@@ -157,16 +124,6 @@ async fn started(stream: &UnixStream) -> io::Result<ProcessHandle> {
             Some(Report::Refused { errno: 0, text }) => return Err(io::Error::other(text)),
             Some(Report::Refused { errno, .. }) => return Err(io::Error::from_raw_os_error(errno)),
             _ => return Err(io::Error::new(ErrorKind::InvalidData, "the guard is of another version")),
-        }
-    }
-}
-
-async fn receive(stream: &UnixStream) -> io::Result<Option<Packet>> {
-    loop {
-        stream.readable().await?;
-        match stream.try_io(Interest::READABLE, || wire::receive(stream)) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            other => return other,
         }
     }
 }
@@ -204,82 +161,10 @@ fn first_words(from: &StdStream) -> io::Result<Option<Packet>> {
     wire::receive(from)
 }
 
-// === impl Leash ===
-
-impl Leash {
-    pub(crate) fn guard_pid(&self) -> u32 {
-        self.guard
-    }
-
-    /// Kills the tree; ends when nothing of it is left.
-    pub(crate) async fn kill(&self) {
-        self.line.close();
-        self.gone.cancelled().await;
-    }
-}
-
-// === impl Line ===
-
-impl Line {
-    /// The guard takes our silence for the order to kill; what it reports still reaches us.
-    fn close(&self) {
-        let _ = shutdown(&self.stream, Shutdown::Write);
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        self.close();
-    }
-}
-
-// === impl Listening ===
-
-impl Listening {
-    async fn run(self) {
-        let mut exited = false;
-        // An error is the end as well: the other end is closed in a hurry.
-        while let Ok(Some(packet)) = receive(&self.stream).await {
-            match Report::decode(&packet.bytes) {
-                Some(Report::Exited { status }) => {
-                    exited = true;
-                    self.exit.send_replace(Some(ExitStatus::from_raw(status).into()));
-                }
-                Some(Report::Left { pids }) => {
-                    warn!(target: "server", ?pids, "processes of another user may not be killed and are left alone");
-                }
-                _ => {}
-            }
-        }
-        if !exited {
-            self.lost().await;
-        }
-    }
-
-    /// The guard is gone before its backend was.
-    async fn lost(&self) {
-        let pid = self.backend.pid();
-        error!(target: "server", pid, guard = self.process.id(), "the guard of a backend was killed; the backend is killed too");
-        if self.backend.is_alive() {
-            let _ = self.backend.kill();
-        }
-        let _ = kill_session(pid);
-        self.backend.exited().await;
-        self.exit.send_replace(Some(Exit::KILLED));
-    }
-}
-
-impl Drop for Listening {
-    /// Without a listener (its runtime has ended), nobody would learn of the backend's end.
-    fn drop(&mut self) {
-        let _ = shutdown(&self.stream, Shutdown::Both);
-    }
-}
-
 // === impl Process ===
 
 impl Process {
-    fn id(&self) -> u32 {
+    pub(super) fn id(&self) -> u32 {
         self.child.as_ref().map_or(0, Child::id)
     }
 

@@ -73,7 +73,7 @@ fn serve(frontend: BorrowedFd<'_>) -> io::Result<()> {
     let mut keeper = Keeper { frontend, deaths, backend: None };
     match wire::order(order).and_then(start) {
         Ok(backend) => keeper.started(backend),
-        Err(error) => keeper.report(&Report::refused(&error)),
+        Err(error) => _ = keeper.report(&Report::refused(&error)),
     }
     keeper.keep();
     Ok(())
@@ -108,9 +108,9 @@ impl Keeper<'_> {
         let _ = wire::send(self.frontend, &report.encode(), &descriptors);
     }
 
-    /// Who cannot be told any more is gone, which we see at the socket.
-    fn report(&self, report: &Report) {
-        let _ = wire::send(self.frontend, &report.encode(), &[]);
+    /// False if the frontend cannot be told any more; that it is gone is seen at the socket, too.
+    fn report(&self, report: &Report) -> bool {
+        wire::send(self.frontend, &report.encode(), &[]).is_ok()
     }
 
     /// Stays until there is nothing left to guard.
@@ -161,10 +161,11 @@ impl Keeper<'_> {
             match ending.round() {
                 Next::Pause(pause) => pause_for(pause),
                 Next::GiveUp(pids) => {
-                    eprintln!(
-                        "ancm-guard: these processes may not be killed by us and are left alone: {pids:?}"
-                    );
-                    return self.report(&Report::Left { pids });
+                    let report = Report::Left { pids };
+                    if !self.report(&report) {
+                        eprintln!("ancm-guard: the frontend is gone, and some may not be killed: {report:?}");
+                    }
+                    return;
                 }
             }
         }

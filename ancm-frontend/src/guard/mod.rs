@@ -17,8 +17,7 @@
 //! killed, and by itself when the frontend is gone, by whatever cause; the guard then kills its descendants until
 //! the kernel says that it has none. If the guard dies, the kernel kills the backend with it (`PDEATHSIG`).
 //!
-// ANCM: serverprocess.cpp puts each server process into a Windows job object that is killed when its last handle is
-// closed. A guard is that job object, one for each process as there.
+//! A guard costs about 0.6 MB and a few milliseconds at the start of a backend.
 //!
 //! The guard is found by re-executing the running program, which therefore calls [`run_if_asked`] first in `main`:
 //!
@@ -34,10 +33,15 @@
 //! }
 //! ```
 
+// ANCM: serverprocess.cpp puts each server process into a Windows job object of its own, which ends all that is in
+// it when its last handle is closed. A guard is that job object.
+
 #[cfg(target_os = "linux")]
 mod ending;
 #[cfg(target_os = "linux")]
 mod keeper;
+#[cfg(target_os = "linux")]
+mod leash;
 #[cfg(target_os = "linux")]
 mod raw;
 #[cfg(target_os = "linux")]

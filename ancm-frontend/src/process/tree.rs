@@ -14,7 +14,7 @@
 //! ```
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashMap,
     io::{self, ErrorKind},
     path::Path,
 };
@@ -60,7 +60,7 @@ pub(crate) fn table() -> io::Result<Vec<Stat>> {
 #[cfg(target_os = "linux")]
 pub(crate) fn children_of_children(pid: u32) -> Vec<u32> {
     // A number that is given anew while we look must not lead us in circles.
-    let mut seen = HashSet::from([pid]);
+    let mut seen = std::collections::HashSet::from([pid]);
     let mut found = children(pid);
     found.retain(|child| seen.insert(*child));
     let mut next = 0;
