@@ -45,9 +45,8 @@ pub(super) fn explain(document: &Document<'_>, layout: &Layout<'_, '_>) -> (Faul
 }
 
 fn misplaced(node: Node<'_, '_>, layout: &Layout<'_, '_>) -> (Fault, Range<usize>) {
-    if let Some((path, _)) =
-        layout.below.iter().find(|(_, location)| node.ancestors().any(|above| above == *location))
-    {
+    let location = node.ancestors().find(|above| is(*above, "location"));
+    if let Some((path, _)) = layout.below.iter().find(|(_, below)| Some(*below) == location) {
         let message = format!("aspNetCore is for the path {} only, not for this folder", quoted(path));
         let fix = "serve that folder, or write <location path=\".\">";
         return (Fault::new("missing-section", message).about("aspNetCore").fix(fix), tag(node));

@@ -8,8 +8,10 @@ use super::{
     source::Source,
 };
 
-/// A person reads no more than this; a file of garbage has a hundred thousand.
-const MOST: usize = 100;
+/// A person reads no more faults than this; a file of garbage has a hundred thousand.
+const MOST_FAULTS: usize = 100;
+/// Large files have hundreds of rules, each worth a note; a risk is noted whatever else there is.
+const MOST_NOTES: usize = 500;
 
 /// Faults and notes so far, and what the readers need.
 pub(super) struct Findings<'s> {
@@ -30,7 +32,7 @@ impl<'s> Findings<'s> {
 
     /// A fault at a place.
     pub(super) fn fault(&mut self, range: &Range<usize>, mut fault: Fault) {
-        if self.faults.len() >= MOST {
+        if self.faults.len() >= MOST_FAULTS {
             self.more_faults += 1;
             return;
         }
@@ -47,7 +49,8 @@ impl<'s> Findings<'s> {
         code: &'static str,
         text: impl Into<String>,
     ) {
-        if self.notes.len() < MOST {
+        let room = if kind == NoteKind::Risk { 2 * MOST_NOTES } else { MOST_NOTES };
+        if self.notes.len() < room {
             let position = Some(self.source.position(range.start));
             self.notes.push(Note { position, ..Note::new(kind, code, text) });
         }

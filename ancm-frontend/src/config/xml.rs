@@ -18,6 +18,8 @@ use super::{
 const MOST_NODES: u32 = 200_000;
 /// The parser compares each attribute of an element with all others.
 const MOST_ATTRIBUTES: usize = 4_096;
+/// The parser copies the prefixes of an element to each element inside of it.
+const MOST_PREFIXES: usize = 256;
 
 /// `http://schemas.microsoft.com/XML-Document-Transform`.
 const TRANSFORM_NAMESPACE: &str = "XML-Document-Transform";
@@ -54,6 +56,10 @@ pub(super) fn parse(source: &Source) -> Result<Document<'_>, Box<Misfit>> {
     let text = source.text();
     if let Some(at) = overloaded_tag(text) {
         let message = format!("an element has more than {MOST_ATTRIBUTES} attributes");
+        return Err(misfit(Fault::new("not-xml", message).fix("restore the file"), at..at + 1));
+    }
+    if let Some((at, _)) = text.match_indices("xmlns:").nth(MOST_PREFIXES) {
+        let message = format!("the file declares more than {MOST_PREFIXES} prefixes");
         return Err(misfit(Fault::new("not-xml", message).fix("restore the file"), at..at + 1));
     }
     let options = ParsingOptions { allow_dtd: false, nodes_limit: MOST_NODES, entity_resolver: None };
@@ -157,7 +163,8 @@ fn overloaded_tag(text: &str) -> Option<usize> {
     text.split_inclusive('<').find_map(|piece| {
         let start = at;
         at += piece.len();
-        (piece.matches('=').count() > MOST_ATTRIBUTES).then_some(start)
+        let comment = piece.starts_with("!--");
+        (!comment && piece.matches('=').count() > MOST_ATTRIBUTES).then_some(start)
     })
 }
 
@@ -184,6 +191,15 @@ mod tests {
     fn an_element_with_attributes_without_end_is_refused_at_once() {
         let attributes = (0..10_000).map(|n| format!(" a{n}='x'")).collect::<Vec<_>>().concat();
         assert!(fault(&format!("<configuration{attributes}/>")).contains("more than 4096 attributes"));
+        let underlined =
+            Source::new(format!("<configuration><!-- {} --></configuration>", "=".repeat(10_000)));
+        assert!(parse(&underlined).is_ok());
+    }
+
+    #[test]
+    fn prefixes_without_end_are_refused_at_once() {
+        let elements = (0..3_000).map(|n| format!("<a xmlns:p{n}='u'>")).collect::<Vec<_>>().concat();
+        assert!(fault(&format!("<configuration>{elements}")).contains("more than 256 prefixes"));
     }
 
     #[test]

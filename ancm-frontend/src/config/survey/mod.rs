@@ -308,6 +308,14 @@ mod tests {
     }
 
     #[test]
+    fn a_risk_is_not_lost_behind_many_other_notes() {
+        let inside = "<caching/>".repeat(2_000) + "<security><ipSecurity allowUnlisted='false'/></security>";
+        let notes = notes(&inside, "");
+        assert_eq!(notes.len(), 501);
+        assert_eq!(notes[500].kind, NoteKind::Risk);
+    }
+
+    #[test]
     fn settings_for_a_part_of_the_site_are_named_with_their_risks() {
         let security = "<system.webServer><security><authentication>\
             <windowsAuthentication enabled='true'/></authentication></security></system.webServer>";
