@@ -80,9 +80,9 @@ impl Problem {
                 "The application threw while it was starting; its output says what.",
                 "A file, a framework or a setting that it needs is missing.",
             ],
-            Self::NotReady(NotReady::Taken { .. }) => {
-                &["Another process has taken the port: end it, or change or remove ASPNETCORE_PORT in web.config."]
-            }
+            Self::NotReady(NotReady::Taken { .. }) => &[
+                "Another process has taken the port: end it, or change or remove ASPNETCORE_PORT in web.config.",
+            ],
             Self::Spawn { error, .. } => spawn_causes(error),
             _ => &[],
         }
@@ -91,7 +91,9 @@ impl Problem {
 
 fn spawn_causes(error: &io::Error) -> &'static [&'static str] {
     match error.kind() {
-        io::ErrorKind::NotFound => &["The file is not there, or the interpreter that its first line names is not."],
+        io::ErrorKind::NotFound => {
+            &["The file is not there, or the interpreter that its first line names is not."]
+        }
         io::ErrorKind::PermissionDenied => {
             &["The file may not be executed: set the permission with chmod +x, or it is a directory."]
         }
@@ -120,7 +122,10 @@ impl fmt::Display for Summary<'_> {
             Problem::Port(error) => write!(f, "The application got no port: {error}."),
             Problem::Command(error) => write!(f, "The application could not be executed: {error}."),
             Problem::Output(error) => {
-                write!(f, "The application was not started, because no pipe could be made for its output: {error}.")
+                write!(
+                    f,
+                    "The application was not started, because no pipe could be made for its output: {error}."
+                )
             }
             Problem::Spawn { program, error } => {
                 write!(f, "The application could not be executed: {}: {error}.", program.display())
@@ -147,7 +152,10 @@ fn not_ready_summary(f: &mut fmt::Formatter<'_>, not_ready: &NotReady, known: &C
         }
         NotReady::TimedOut { elsewhere, tree } => {
             let limit = known.limit.as_secs_f64();
-            write!(f, "The application did not listen on 127.0.0.1:{port} within {limit} s (startupTimeLimit)")?;
+            write!(
+                f,
+                "The application did not listen on 127.0.0.1:{port} within {limit} s (startupTimeLimit)"
+            )?;
             not_listening(f, elsewhere, tree)
         }
         NotReady::Unknown(error) => {
@@ -263,7 +271,10 @@ mod tests {
         let address = "127.0.0.1:21396".parse().unwrap();
         let by = Some(std::process::id());
         let taken = summary(&Problem::NotReady(NotReady::Taken { address, by }));
-        assert!(taken.starts_with(&format!("Port 21396 is taken: process {}", std::process::id())), "{taken}");
+        assert!(
+            taken.starts_with(&format!("Port 21396 is taken: process {}", std::process::id())),
+            "{taken}"
+        );
         let taken = summary(&Problem::NotReady(NotReady::Taken { address, by: None }));
         assert!(taken.contains("of another user"), "{taken}");
     }
@@ -290,9 +301,8 @@ mod tests {
     #[test]
     fn shows_the_circumstances_to_developers_only() {
         let problem = Problem::NotReady(NotReady::Exited(Exit::KILLED));
-        let page = |developers| {
-            String::from_utf8(problem.tell(&known(), developers).page().to_vec()).unwrap()
-        };
+        let page =
+            |developers| String::from_utf8(problem.tell(&known(), developers).page().to_vec()).unwrap();
         for secret in ["dotnet Site.dll", "working directory: /site", "Unhandled exception."] {
             assert!(page(true).contains(secret), "{secret}");
             assert!(!page(false).contains(secret), "{secret}");

@@ -70,7 +70,8 @@ fn encoded(path: &str) -> String {
     path.bytes().fold(String::with_capacity(path.len()), |mut out, byte| {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => out.push(byte.into()),
-            b'/' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'(' | b')' | b'+' | b',' | b';' | b'=' | b'@' => {
+            b'/' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'(' | b')' | b'+' | b',' | b';' | b'='
+            | b'@' => {
                 out.push(byte.into());
             }
             _ => {
@@ -135,7 +136,10 @@ mod tests {
         for (appl_path, target) in
             [("/", "/iisintegration"), ("/app", "/app/iisintegration"), ("/ä%/", "/%C3%A4%25/iisintegration")]
         {
-            assert!(head(appl_path, &token).starts_with(&format!("POST {target} HTTP/1.1\r\n")), "{appl_path}");
+            assert!(
+                head(appl_path, &token).starts_with(&format!("POST {target} HTTP/1.1\r\n")),
+                "{appl_path}"
+            );
         }
     }
 }

@@ -161,7 +161,8 @@ impl fmt::Debug for Settings {
 impl Supervisor {
     /// Starts the application, on the tokio runtime from within which it is called; I/O and time must be enabled.
     pub fn start(settings: Settings) -> Self {
-        let Settings { config, spawner, output, application, appl_path, https_port, websockets, .. } = settings;
+        let Settings { config, spawner, output, application, appl_path, https_port, websockets, .. } =
+            settings;
         let sources = Sources { inherited: settings.environment, appl_path, https_port, websockets };
         let children = Children::new(spawner, output, application, sources);
         Self::with(children, config, settings.offline)

@@ -169,3 +169,24 @@ fn effective_user(pid: u32) -> Option<u32> {
     let ids = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
     ids.split_ascii_whitespace().nth(1)?.parse().ok()
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    fn listener(uid: u32) -> Listener {
+        Listener { address: ([127, 0, 0, 1], 1).into(), v6_only: None, inode: 1, uid }
+    }
+
+    #[test]
+    fn takes_an_unreadable_process_for_the_listener_only_if_it_is_the_same_user() {
+        let us = std::process::id();
+        let user = std::fs::metadata("/proc/self").unwrap().uid();
+        assert_eq!(same_user(&listener(user), &[us]).unwrap().pid(), us);
+        assert!(same_user(&listener(user + 1), &[us]).is_none());
+        assert!(same_user(&listener(user), &[]).is_none());
+        assert!(same_user(&listener(user), &[u32::MAX]).is_none(), "there is no such process");
+    }
+}

@@ -173,3 +173,17 @@ fn catches_sigterm(pid: u32) -> bool {
     let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     caught.is_none_or(|mask| mask & TERM_BIT != 0)
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn knows_who_has_made_arrangements_for_sigterm() {
+        use tokio::signal::unix::{SignalKind, signal};
+        let us = std::process::id();
+        let _arranged = signal(SignalKind::terminate()).unwrap();
+        assert!(catches_sigterm(us));
+        assert!(catches_sigterm(u32::MAX), "who cannot be asked is trusted to know what it does");
+    }
+}

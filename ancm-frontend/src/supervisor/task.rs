@@ -216,7 +216,8 @@ impl<P: Processes> Task<P> {
 
     fn attempt_failed(&mut self, start: u64, critical: bool) {
         let actions = self.state.apply(Event::AttemptFailed { start, critical }, Instant::now());
-        let again = actions.iter().any(|action| matches!(action, Action::Attempt { start: s, .. } if *s == start));
+        let again =
+            actions.iter().any(|action| matches!(action, Action::Attempt { start: s, .. } if *s == start));
         self.perform(actions);
         if !again {
             self.starts.remove(&start);

@@ -19,13 +19,19 @@ use std::{
     time::Duration,
 };
 
-use ancm_tower::contract::{self, variable};
+use ancm_tower::{
+    contract::{self, variable},
+    startup_error::StartFailure,
+};
 
 use crate::config::{Config, variables::Environment};
 
 /// Lets inherited variables win over those of `web.config`.
 // ANCM: environmentvariablehelpers.h.
 const PREFER_INHERITED: &str = "ANCM_PREFER_ENVIRONMENT_VARIABLES";
+/// A link for error pages.
+// ANCM: config_utility.h and file_utility.cpp.
+const ERROR_PAGE_LINK: &str = "ANCM_ADDITIONAL_ERROR_PAGE_LINK";
 /// Makes ASP.NET Core trust forwarded headers of anybody.
 const FORWARDED_HEADERS_ENABLED: &str = "ASPNETCORE_FORWARDEDHEADERS_ENABLED";
 /// The same setting as [`variable::SHUTDOWN_TIMEOUT_SECONDS`], by its other name.
@@ -101,6 +107,14 @@ impl Sources {
                 .any(|name| value(name).eq_ignore_ascii_case("development"))
     }
 
+    /// Adds the administrator's link to a page, if there is one.
+    pub(super) fn add_link(&self, failure: StartFailure) -> StartFailure {
+        match self.inherited(ERROR_PAGE_LINK).and_then(OsStr::to_str) {
+            Some(link) if !link.is_empty() => failure.link(link),
+            _ => failure,
+        }
+    }
+
     /// What is left of our own environment.
     fn passed_on(&self) -> Vec<(OsString, OsString)> {
         let keep = |(name, _): &&(OsString, OsString)| {
@@ -120,7 +134,11 @@ impl Sources {
         // An application without the IIS integration, as from CreateSlimBuilder, listens here; others ignore it.
         variables.set(variable::URLS, format!("http://127.0.0.1:{port}"));
         if lookup(config, DOTNET_SHUTDOWN_TIMEOUT_SECONDS).is_none() {
-            self.propose_one(variables, variable::SHUTDOWN_TIMEOUT_SECONDS, &host_seconds(config.shutdown_time_limit));
+            self.propose_one(
+                variables,
+                variable::SHUTDOWN_TIMEOUT_SECONDS,
+                &host_seconds(config.shutdown_time_limit),
+            );
         }
         self.propose_one(variables, variable::HOSTING_STARTUP_ASSEMBLIES, &self.startup_assemblies());
         if let Some(port) = self.https_port {
@@ -145,10 +163,10 @@ impl Sources {
         names.join(";")
     }
 
-
     fn inherited(&self, name: &str) -> Option<&OsStr> {
         let exact = self.inherited.iter().find(|(other, _)| other == name);
-        let found = exact.or_else(|| self.inherited.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)));
+        let found =
+            exact.or_else(|| self.inherited.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)));
         found.map(|(_, value)| value.as_os_str())
     }
 
@@ -161,7 +179,9 @@ impl Sources {
 
     /// The frontend's own environment, as far as it is text.
     pub(super) fn environment(&self) -> Environment {
-        Environment::new(self.inherited.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?))))
+        Environment::new(
+            self.inherited.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?))),
+        )
     }
 }
 
@@ -184,9 +204,7 @@ pub(super) fn token(config: &Config) -> Option<&str> {
 /// The variables of `web.config`; those that no environment can hold are left out.
 fn configured(config: &Config) -> impl DoubleEndedIterator<Item = (&str, &str)> {
     let variables = config.environment_variables.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    variables.filter(|(name, value)| {
-        !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0')
-    })
+    variables.filter(|(name, value)| !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'))
 }
 
 /// A variable of `web.config` that is not empty.
@@ -201,7 +219,9 @@ fn host_seconds(limit: Duration) -> String {
 }
 
 fn starts_with(name: &OsStr, prefix: &str) -> bool {
-    name.as_encoded_bytes().get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+    name.as_encoded_bytes()
+        .get(..prefix.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
 /// An environment in the making.

@@ -216,11 +216,9 @@ fn leaves_the_host_a_second_less_than_it_has() {
 
 #[test]
 fn accepts_fixed_ports_in_the_range_of_the_original_only() {
-    for (text, wish) in [
-        ("1025", PortWish::Fixed(1025)),
-        ("48000", PortWish::Fixed(48_000)),
-        ("", PortWish::Any),
-    ] {
+    for (text, wish) in
+        [("1025", PortWish::Fixed(1025)), ("48000", PortWish::Fixed(48_000)), ("", PortWish::Any)]
+    {
         assert_eq!(port(&config(&[("ASPNETCORE_PORT", text)])), wish);
     }
     for text in ["0", "1024", "48001", "65536", "abc", "80x", "+5000", " 5000", "5000;http://x", "-1"] {
@@ -238,7 +236,8 @@ fn takes_a_token_from_web_config_unless_it_is_empty() {
 
 #[test]
 fn knows_when_details_may_be_shown() {
-    let cases: [(&[(&str, &str)], &[(&str, &str)], bool); 9] = [
+    type Pairs = &'static [(&'static str, &'static str)];
+    let cases: [(Pairs, Pairs, bool); 9] = [
         (&[], &[], false),
         (&[], &[("ASPNETCORE_DETAILEDERRORS", "1")], true),
         (&[], &[("ASPNETCORE_DETAILEDERRORS", "TRUE")], true),
@@ -256,4 +255,14 @@ fn knows_when_details_may_be_shown() {
             "{inherited:?} {configured:?}"
         );
     }
+}
+
+#[test]
+fn adds_the_administrators_link_to_failures() {
+    let page = |inherited: &[(&str, &str)]| {
+        let failure = sources(inherited).add_link(StartFailure::new("it failed"));
+        String::from_utf8(failure.page().to_vec()).unwrap()
+    };
+    assert!(page(&[("ANCM_ADDITIONAL_ERROR_PAGE_LINK", "http://help.test/")]).contains("http://help.test/"));
+    assert_eq!(page(&[("ANCM_ADDITIONAL_ERROR_PAGE_LINK", "")]), page(&[]));
 }

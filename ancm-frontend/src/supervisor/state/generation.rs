@@ -23,12 +23,22 @@ pub(super) enum Phase {
     /// To be started as soon as that is possible; requests wait for it.
     Wanted,
     /// An attempt is under way. Requests wait for it if it is `awaited`, which a retry is not.
-    Starting { start: u64, number: u8, awaited: bool },
-    Ready { start: u64 },
+    Starting {
+        start: u64,
+        number: u8,
+        awaited: bool,
+    },
+    Ready {
+        start: u64,
+    },
     /// The start failed; tried again at `retry`, or never.
-    Failed { retry: Option<Instant> },
+    Failed {
+        retry: Option<Instant>,
+    },
     /// Too many crashes.
-    Blocked { until: Instant },
+    Blocked {
+        until: Instant,
+    },
 }
 
 // === impl Generation ===

@@ -17,11 +17,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(super) use self::vocabulary::{Action, Cause, Event, Policy, View};
 use self::{
     generation::{Generation, Phase, Slot},
     rapid_fail::RapidFail,
 };
-pub(super) use self::vocabulary::{Action, Cause, Event, Policy, View};
 
 mod generation;
 mod rapid_fail;
@@ -146,7 +146,8 @@ impl State {
     fn failed(&mut self, start: u64, critical: bool, now: Instant, actions: &mut Vec<Action>) {
         self.ending.retain(|ending| ending.start != start);
         let generation = self.current.id;
-        let Some(slot) = self.current.slots.iter().position(|slot| slot.phase.attempt() == Some(start)) else {
+        let Some(slot) = self.current.slots.iter().position(|slot| slot.phase.attempt() == Some(start))
+        else {
             return;
         };
         let Slot { phase, failures } = &mut self.current.slots[slot];
@@ -219,7 +220,11 @@ impl State {
         }
         self.outgoing = self.outgoing.take().or_else(|| self.current.outgoing());
         self.end_current(self.current.policy.shutdown_limit, actions);
-        if self.outgoing.as_ref().is_some_and(|old| old.fixed_port.is_some() && old.fixed_port == policy.fixed_port) {
+        if self
+            .outgoing
+            .as_ref()
+            .is_some_and(|old| old.fixed_port.is_some() && old.fixed_port == policy.fixed_port)
+        {
             self.end_outgoing(actions);
         }
         self.current = Generation::new(self.current.id + 1, policy);
@@ -293,9 +298,10 @@ impl State {
 
     /// Whether an older process may still hold the port that the next one must take.
     fn is_port_busy(&self) -> bool {
-        self.current.policy.fixed_port.is_some_and(|port| {
-            self.ending.iter().any(|ending| ending.fixed_port == Some(port))
-        })
+        self.current
+            .policy
+            .fixed_port
+            .is_some_and(|port| self.ending.iter().any(|ending| ending.fixed_port == Some(port)))
     }
 
     fn is_ending(&self, start: u64) -> bool {

@@ -197,10 +197,7 @@ fn replaces_a_generation_when_every_slot_of_the_new_one_is_ready() {
     let mut scene = Scene::ready(policy(1));
     assert_eq!(scene.send(Event::Recycle(policy(2))), [attempt(2, 2, 0, 1), attempt(3, 2, 1, 1)]);
     assert_eq!(scene.send(Ready { start: 3 }), [], "the old one serves on");
-    assert_eq!(
-        scene.send(Ready { start: 2 }),
-        [serving(2, &[2, 3]), Stop { start: 1, limit: LIMIT }]
-    );
+    assert_eq!(scene.send(Ready { start: 2 }), [serving(2, &[2, 3]), Stop { start: 1, limit: LIMIT }]);
     assert_eq!(scene.send(Exited { start: 1 }), [], "that was wanted");
     assert_eq!(scene.send(Gone { start: 1 }), []);
 }
@@ -210,10 +207,7 @@ fn replaces_a_generation_when_the_rest_of_the_new_one_has_failed() {
     let mut scene = Scene::ready(policy(1));
     scene.send(Event::Recycle(policy(2)));
     scene.send(Ready { start: 2 });
-    assert_eq!(
-        scene.fail(3),
-        [GiveUp { start: 3 }, serving(2, &[2]), Stop { start: 1, limit: LIMIT }]
-    );
+    assert_eq!(scene.fail(3), [GiveUp { start: 3 }, serving(2, &[2]), Stop { start: 1, limit: LIMIT }]);
 }
 
 #[test]

@@ -203,8 +203,8 @@ async fn repeats_failed_starts_after_longer_and_longer_pauses() {
         first.fail("first");
         let second = scene.asked().await;
         assert_eq!(second.number, 2);
-        second.fail("second");
-        scene.failed("second").await;
+        second.fail(&format!("second after {pause}"));
+        scene.failed(&format!("second after {pause}")).await;
     }
     let again = scene.asked().await;
     assert!(matches!(scene.snapshots.borrow().availability, Availability::Failed(_)), "the page stays");
@@ -216,12 +216,12 @@ async fn repeats_failed_starts_after_longer_and_longer_pauses() {
 async fn a_waiting_request_cuts_the_pause_short() {
     let mut scene = Scene::new(config(1));
     scene.supervisor.wake();
-    for pause in [0, 0, 1, 1] {
+    for (why, pause) in [("a", 0), ("b", 0), ("c", 1), ("d", 1)] {
         let before = Instant::now();
-        scene.asked().await.fail("no");
+        scene.asked().await.fail(why);
         assert_eq!(before.elapsed().as_secs(), pause);
-        scene.asked().await.fail("no");
-        scene.failed("no").await;
+        scene.asked().await.fail(why);
+        scene.failed(why).await;
         scene.supervisor.wake();
     }
 }

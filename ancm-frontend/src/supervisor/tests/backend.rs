@@ -31,15 +31,15 @@ fn plays_its_part() {
     }
 }
 
-fn serve(port: u16, token: &str, part: &str) {
+fn serve(port: u16, token: &str, role: &str) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
     for stream in listener.incoming() {
-        let (token, part) = (token.to_owned(), part.to_owned());
-        thread::spawn(move || answer(stream.unwrap(), &token, &part));
+        let (token, role) = (token.to_owned(), role.to_owned());
+        thread::spawn(move || answer(stream.unwrap(), &token, &role));
     }
 }
 
-fn answer(mut stream: TcpStream, token: &str, part: &str) {
+fn answer(mut stream: TcpStream, token: &str, role: &str) {
     let mut head = Vec::new();
     let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
     head.extend(lines.by_ref().take_while(|line| !line.is_empty()));
@@ -50,10 +50,11 @@ fn answer(mut stream: TcpStream, token: &str, part: &str) {
     if is_shutdown {
         stream.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
         println!("asked to stop");
-        if part == "paired" {
+        if role == "paired" {
             std::process::exit(0);
         }
     } else {
+        println!("no such page");
         let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
     }
 }

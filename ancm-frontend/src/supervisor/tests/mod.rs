@@ -4,11 +4,10 @@ use std::{
     collections::HashSet,
     net::{Ipv4Addr, TcpListener},
     path::Path,
-    time::Instant,
 };
 
 use ancm_tower::startup_error::StartFailure;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use self::backend::{ARGUMENTS, PART};
 use super::{
@@ -52,7 +51,7 @@ impl Site {
         Self { folder, config }
     }
 
-    fn variable(mut self, name: &str, value: impl ToString) -> Self {
+    fn variable(mut self, name: &str, value: &(impl ToString + ?Sized)) -> Self {
         self.config.environment_variables.push((name.to_owned(), value.to_string()));
         self
     }
@@ -194,7 +193,7 @@ async fn keeps_output_and_command_line_from_strangers() {
 #[tokio::test]
 async fn names_the_place_where_the_process_listens_instead() {
     let port = crate::process::port::choose().unwrap();
-    let site = Site::new("elsewhere").variable("ANCM_TEST_PORT", port.number());
+    let site = Site::new("elsewhere").variable("ANCM_TEST_PORT", &port.number());
     let mut scene =
         Site { config: Config { startup_time_limit: Duration::from_secs(1), ..site.config }, ..site }.run();
     let failure = scene.failed().await;
@@ -207,7 +206,8 @@ async fn names_the_place_where_the_process_listens_instead() {
 #[tokio::test]
 async fn looks_only_once_when_the_start_limit_is_zero() {
     let site = Site::new("paired");
-    let mut scene = Site { config: Config { startup_time_limit: Duration::ZERO, ..site.config }, ..site }.run();
+    let mut scene =
+        Site { config: Config { startup_time_limit: Duration::ZERO, ..site.config }, ..site }.run();
     assert!(scene.failed().await.summary().contains("within 0 s"));
     scene.stop(Duration::ZERO).await;
 }
@@ -221,7 +221,7 @@ async fn names_who_has_taken_a_fixed_port() {
             break (listener, port);
         }
     };
-    let mut scene = Site::new("sleeps").variable("ASPNETCORE_PORT", port).run();
+    let mut scene = Site::new("sleeps").variable("ASPNETCORE_PORT", &port).run();
     let failure = scene.failed().await;
     let expected = format!("Port {port} is taken: process {}", std::process::id());
     assert!(failure.summary().starts_with(&expected), "{}", failure.summary());
@@ -232,7 +232,7 @@ async fn names_who_has_taken_a_fixed_port() {
 #[tokio::test]
 async fn uses_a_fixed_port_again_after_a_recycle() {
     let port = crate::process::port::choose().unwrap();
-    let mut scene = Site::new("paired").variable("ASPNETCORE_PORT", port.number()).run();
+    let mut scene = Site::new("paired").variable("ASPNETCORE_PORT", &port.number()).run();
     let first = scene.ready().await;
     let (start, process) = (first.start, first.process.clone());
     drop(first);
@@ -278,6 +278,25 @@ async fn terminates_at_once_what_does_not_understand_the_message() {
 }
 
 #[tokio::test]
+async fn lets_requests_end_before_it_terminates_what_would_die_with_them() {
+    let mut scene = Site::new("plain").run();
+    let request = scene.ready().await;
+    let address = request.address;
+    let supervisor = scene.supervisor.clone();
+    let stop = tokio::spawn(async move { supervisor.stop(Duration::from_secs(600)).await });
+    scene.printed("no such page").await;
+    for _ in 0..20 {
+        let us = ProcessHandle::open(std::process::id()).unwrap();
+        let answer = message::send_shutdown(address, "/other", &request.token, &us).await;
+        assert_eq!(answer.unwrap(), 404, "it still serves");
+    }
+    let process = request.process.clone();
+    drop(request);
+    timeout(PATIENCE, stop).await.unwrap().unwrap();
+    assert!(!process.is_alive());
+}
+
+#[tokio::test]
 async fn cuts_requests_and_then_kills_what_does_not_stop_in_time() {
     let mut scene = Site::new("deaf").run();
     let backend = scene.ready().await;
@@ -311,6 +330,27 @@ async fn takes_the_child_of_a_shell_for_the_backend() {
     let took = scene.stop(Duration::from_secs(30)).await;
     assert!(took < Duration::from_secs(20), "{took:?}");
     assert!(!process.is_alive());
+}
+
+#[tokio::test]
+async fn shows_the_page_before_it_stops_and_starts_before_the_page_is_gone() {
+    let mut scene = Site::new("paired").run();
+    let process = scene.ready().await.process.clone();
+    let pages = crate::offline::watch(scene.site.folder.path());
+    let mut shown = crate::offline::follow(pages, scene.supervisor.clone());
+    assert!(shown.borrow().is_none());
+
+    let file = scene.site.folder.path().join("app_offline.htm");
+    std::fs::write(&file, "back soon").unwrap();
+    timeout(PATIENCE, shown.wait_for(Option::is_some)).await.unwrap().unwrap();
+    timeout(PATIENCE, process.exited()).await.unwrap();
+    assert!(matches!(scene.snapshots.borrow().availability, Availability::Starting));
+
+    std::fs::remove_file(&file).unwrap();
+    timeout(PATIENCE, shown.wait_for(Option::is_none)).await.unwrap().unwrap();
+    assert!(!matches!(scene.snapshots.borrow().availability, Availability::Failed(_)));
+    assert_ne!(scene.ready().await.process.pid(), process.pid());
+    scene.stop(Duration::ZERO).await;
 }
 
 #[tokio::test]

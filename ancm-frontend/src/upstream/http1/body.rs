@@ -55,7 +55,7 @@ where
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(PumpError::Body(error))) => return Err(error),
             // The backend wants no more of the request; its answer may be whole all the same.
-            Poll::Ready(Err(PumpError::Write(_))) => self.keep_alive = false,
+            Poll::Ready(Err(PumpError::Write)) => self.keep_alive = false,
         }
         self.pump = None;
         Ok(())

@@ -217,7 +217,7 @@ where
             Poll::Ready(Err(PumpError::Body(error))) => {
                 return Err(failed("connection_terminated", format!("the request broke off: {error}")));
             }
-            Poll::Ready(Err(PumpError::Write(_))) => {
+            Poll::Ready(Err(PumpError::Write)) => {
                 if let Some((parts, body)) = self.request.take() {
                     return Err(ExchangeError::NotSent(Box::new(Request::from_parts(parts, body))));
                 }

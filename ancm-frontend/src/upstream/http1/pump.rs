@@ -33,8 +33,8 @@ pub(super) struct Pump<B> {
 pub(super) enum PumpError {
     /// Its body broke off.
     Body(BoxError),
-    /// The connection did.
-    Write(io::Error),
+    /// The connection did; what is to be read of it may still be whole.
+    Write,
 }
 
 // === impl Pump ===
@@ -72,7 +72,7 @@ where
             // A body that is there already goes out with the head, in one call.
             let waiting = !self.ended && self.data.is_empty() && self.poll_body(context)?.is_pending();
             while !self.is_written() {
-                ready!(self.poll_write(context, stream)).map_err(PumpError::Write)?;
+                ready!(self.poll_write(context, stream)).map_err(|_| PumpError::Write)?;
             }
             if self.ended {
                 return Poll::Ready(Ok(()));

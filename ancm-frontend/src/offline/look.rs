@@ -1,27 +1,10 @@
-//! Watches for `app_offline.htm`, the file that takes an application offline.
-//!
-//! The site root is looked at several times a second: notifications get lost on network file systems and in containers,
-//! and a look costs little. What counts is what is there, not what has happened, so that a file that comes and goes
-//! and comes again is always seen in the end.
-//!
-//! The file's name is compared as a whole and ignoring case. It must be a regular file, or a link to one. One that
-//! cannot be read takes the application offline as well, with an empty page.
+//! Looks at a site root, as little as the last look allows.
 //!
 //! # Example
 //!
-//! ```
-//! # tokio_test::block_on(async {
-//! let site = tempfile::tempdir()?;
-//! let mut pages = ancm_frontend::offline::watch(site.path());
-//! assert!(pages.borrow().is_none());
-//!
-//! std::fs::write(site.path().join("App_Offline.htm"), "<h1>Back soon</h1>")?;
-//! pages.wait_for(Option::is_some).await?;
-//!
-//! std::fs::remove_file(site.path().join("App_Offline.htm"))?;
-//! pages.wait_for(Option::is_none).await?;
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! # }).unwrap();
+//! ```text
+//! the folder is as it was long ago    one `stat`, no listing
+//! so is the file                      one more `stat`, no reading
 //! ```
 
 use std::{
@@ -34,15 +17,7 @@ use std::{
 
 use ancm_tower::{app_offline::Page, contract::APP_OFFLINE_FILE};
 use bytes::Bytes;
-use tokio::{
-    sync::watch,
-    task::spawn_blocking,
-    time::{MissedTickBehavior, interval},
-};
 
-/// How often the site root is looked at.
-// ANCM: AppOfflineApplication.cpp believes what it has seen for as long.
-const EVERY: Duration = Duration::from_millis(150);
 /// What has changed so recently may change again without a new time of change: file systems count in steps of up to
 /// two seconds.
 const SETTLED: Duration = Duration::from_secs(3);
@@ -51,7 +26,7 @@ const LIMIT: u64 = 4 * 1024 * 1024;
 
 /// What has been seen, so that little has to be looked at again.
 #[derive(Debug)]
-struct Watcher {
+pub(super) struct Watcher {
     site_root: PathBuf,
     listing: Option<Listing>,
     content: Option<Content>,
@@ -86,46 +61,15 @@ struct Stamp {
     settled: bool,
 }
 
-/// Watches a site root from the tokio runtime from within which it is called, until the last receiver is dropped.
-///
-/// The first look is taken before this returns.
-pub fn watch(site_root: impl AsRef<Path>) -> watch::Receiver<Option<Page>> {
-    let mut watcher = Watcher::new(site_root.as_ref());
-    let (sender, pages) = watch::channel(watcher.look());
-    tokio::spawn(async move {
-        let mut ticks = interval(EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = sender.closed() => return,
-                _ = ticks.tick() => {}
-            }
-            // A file system that hangs must not hang whatever else runs here.
-            let looked = spawn_blocking(move || {
-                let page = watcher.look();
-                (watcher, page)
-            });
-            let Ok((returned, page)) = looked.await else { return };
-            watcher = returned;
-            sender.send_if_modified(|old| {
-                let is_new = *old != page;
-                *old = page;
-                is_new
-            });
-        }
-    });
-    pages
-}
-
 // === impl Watcher ===
 
 impl Watcher {
-    fn new(site_root: &Path) -> Self {
+    pub(super) fn new(site_root: &Path) -> Self {
         Self { site_root: site_root.to_owned(), listing: None, content: None, unreadable: false }
     }
 
     /// The page that is there now.
-    fn look(&mut self) -> Option<Page> {
+    pub(super) fn look(&mut self) -> Option<Page> {
         match self.names() {
             Ok(names) => {
                 self.unreadable = false;
@@ -362,29 +306,5 @@ mod tests {
         drop(site);
         assert_eq!(watcher.look(), None);
         assert!(watcher.unreadable);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn tells_nobody_of_looks_that_saw_nothing_new() {
-        let (site, _) = site();
-        fs::write(site.path().join("app_offline.htm"), "page").unwrap();
-        let mut pages = watch(site.path());
-        assert_eq!(*pages.borrow_and_update(), Some(Page::new("page")), "the first look is taken at once");
-        assert!(tokio::time::timeout(EVERY * 4, pages.changed()).await.is_err());
-        fs::remove_file(site.path().join("app_offline.htm")).unwrap();
-        pages.changed().await.unwrap();
-        assert_eq!(*pages.borrow(), None);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn ends_with_the_last_receiver() {
-        let (site, _) = site();
-        let pages = watch(site.path());
-        let runtime = tokio::runtime::Handle::current();
-        assert_eq!(runtime.metrics().num_alive_tasks(), 1);
-        drop(pages);
-        while runtime.metrics().num_alive_tasks() > 0 {
-            tokio::task::yield_now().await;
-        }
     }
 }
