@@ -89,7 +89,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
     /// Serves `stream` by `service`; when `drain` is cancelled, the request under way is the last.
     pub fn new(stream: T, client: Client, service: S, limits: Limits, drain: CancellationToken) -> Self {
         let clocks = Arc::new(Clocks::new(limits));
-        let watched = TokioIo::new(Watched::new(stream, Arc::clone(&clocks)));
+        let watched = TokioIo::new(Watched::new(stream, Arc::clone(&clocks), client.address()));
         let adapter = Adapter::new(service, client.clone(), Arc::clone(&clocks));
         Self {
             hyper: Builder::new().serve_connection(watched, adapter).with_upgrades(),

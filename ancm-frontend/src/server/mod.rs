@@ -1,12 +1,13 @@
 //! Accepts connections and serves them: sockets, worker threads, clocks, and hyper above them.
 //!
 //! Reading order: `listener` opens the sockets, `worker` accepts from them, `connection` serves one client,
-//! `adapter` hands its requests to a tower stack.
+//! `head_guard` refuses what is not plainly one request, `adapter` hands its requests to a tower stack.
 
 mod adapter;
 mod body;
 mod clocks;
 mod connection;
+mod head_guard;
 mod listener;
 mod peer;
 mod router;
@@ -19,6 +20,7 @@ pub use self::{
     body::{AnswerBody, ClientBody},
     clocks::Limits,
     connection::{Connection, ConnectionService},
+    head_guard::{Fault, HeadGuard, Verdict},
     listener::{ListenError, Listeners, listen},
     router::{Route, Router, RouterFuture},
     stream::ClientStream,

@@ -1,10 +1,12 @@
-//! The client's stream as hyper sees it: every byte that comes or goes moves the connection's clocks.
+//! The client's stream as hyper sees it: every byte that comes or goes moves the connection's clocks, and the head
+//! guard looks at what comes.
 
 use std::{
     io::{self, IoSlice},
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::{
@@ -12,7 +14,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::clocks::Clocks;
+use super::{clocks::Clocks, head_guard::Gate};
 
 /// A stream that can tell, without reading, that its client has left.
 pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
@@ -25,6 +27,7 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 pub(super) struct Watched<T> {
     stream: T,
     clocks: Arc<Clocks>,
+    gate: Gate,
 }
 
 // === impl ClientStream ===
@@ -38,8 +41,8 @@ impl ClientStream for TcpStream {
 // === impl Watched ===
 
 impl<T> Watched<T> {
-    pub(super) fn new(stream: T, clocks: Arc<Clocks>) -> Self {
-        Self { stream, clocks }
+    pub(super) fn new(stream: T, clocks: Arc<Clocks>, client: SocketAddr) -> Self {
+        Self { stream, clocks, gate: Gate::new(client) }
     }
 
     fn wrote<R>(&self, poll: Poll<R>) -> Poll<R> {
@@ -54,13 +57,19 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if poll.is_pending() {
-            self.clocks.reading();
-        } else {
-            self.clocks.received();
+        let this = &mut *self;
+        if let Some(poll) = this.gate.before_read(&this.clocks, buffer) {
+            return poll;
         }
-        poll
+        let start = buffer.filled().len();
+        let poll = Pin::new(&mut this.stream).poll_read(context, buffer);
+        if poll.is_pending() {
+            this.clocks.reading();
+        } else {
+            this.clocks.received();
+        }
+        ready!(poll)?;
+        Poll::Ready(this.gate.after_read(start, buffer))
     }
 }
 
@@ -89,6 +98,8 @@ impl<T: ClientStream> AsyncWrite for Watched<T> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         // hyper flushes whenever it is polled; while it does not read, this is where it can learn of the end.
+        let this = &mut *self;
+        this.gate.answered(&this.clocks, context);
         if self.clocks.look_for_client() && self.stream.has_left() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
