@@ -101,6 +101,9 @@ impl Wait<'_> {
                 }
             }
             // With a limit of zero there is one look. ANCM: serverprocess.cpp.
+            if Instant::now() >= deadline {
+                return Err(self.timed_out());
+            }
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Err(NotReady::Cancelled),
