@@ -11,12 +11,13 @@ const CAUSES: [&str; 3] = [
     "The process runs but does not listen on the port that it was given in `ASPNETCORE_PORT`.",
 ];
 
-const ADVICE: [&str; 4] = [
+const ADVICE: [&str; 3] = [
     "Look into the log of the server: it tells what was launched, how it ended, and what it printed.",
     "Run the same command by hand in the application's folder, and see whether it starts.",
     "Set `stdoutLogEnabled=\"true\"` in `web.config`, so that the output of the process is kept in a file.",
-    "On a machine for development set `ASPNETCORE_ENVIRONMENT=Development`: this page then shows the details.",
 ];
+/// Of use only where there are no details yet.
+const ADVICE_FOR_DETAILS: &str = "On a machine for development set `ASPNETCORE_ENVIRONMENT=Development`: this page then shows the details.";
 
 /// The page as text.
 pub(super) fn render(failure: &StartFailure) -> String {
@@ -37,23 +38,23 @@ pub(super) fn render(failure: &StartFailure) -> String {
 fn fill(page: &mut String, name: &str, failure: &StartFailure) {
     match name {
         "summary" => prose(page, &failure.summary),
-        "causes" => items(page, &failure.causes, &CAUSES),
-        "advice" => items(page, &failure.advice, &ADVICE),
+        "causes" => items(page, &failure.causes, CAUSES),
+        "advice" => {
+            let more = failure.details.is_none().then_some(ADVICE_FOR_DETAILS);
+            items(page, &failure.advice, ADVICE.into_iter().chain(more));
+        }
         "details" => details(page, failure.details.as_deref()),
         "link" => link(page, failure.link.as_deref()),
         _ => {}
     }
 }
 
-fn items(page: &mut String, given: &[String], usual: &[&str]) {
-    let mut item = |text: &str| {
+fn items<'a>(page: &mut String, given: &'a [String], usual: impl IntoIterator<Item = &'a str>) {
+    let usual = usual.into_iter().filter(|_| given.is_empty());
+    for text in given.iter().map(String::as_str).chain(usual) {
         page.push_str("<li>");
         prose(page, text);
         page.push_str("</li>\n");
-    };
-    given.iter().for_each(|text| item(text));
-    if given.is_empty() {
-        usual.iter().for_each(|text| item(text));
     }
 }
 
@@ -142,8 +143,15 @@ mod tests {
         let page = page(&StartFailure::new("It ended with code 3."));
         assert!(!page.contains("{{"), "a place was not filled");
         assert!(page.contains("It ended with code 3."));
-        assert_eq!(page.matches("<li>").count(), CAUSES.len() + ADVICE.len());
+        assert_eq!(page.matches("<li>").count(), CAUSES.len() + ADVICE.len() + 1);
         assert!(!page.contains("<pre") && !page.contains("More information"));
+    }
+
+    #[test]
+    fn advises_to_show_the_details_only_where_there_are_none() {
+        let failure = StartFailure::new("-");
+        assert!(page(&failure).contains("ASPNETCORE_ENVIRONMENT"));
+        assert!(!page(&failure.details("-")).contains("ASPNETCORE_ENVIRONMENT"));
     }
 
     #[test]

@@ -17,6 +17,8 @@ use crate::refusal::Refusal;
 
 type Answer = Response<Full<Bytes>>;
 type Sender = watch::Sender<Admission<&'static str>>;
+type Backend = Mock<Request<&'static str>, Answer>;
+type Backends = Handle<Request<&'static str>, Answer>;
 type Stack<S> = StartupError<S, WatchGate<&'static str>>;
 
 const READY: Admission<&str> = Admission::Admitted("slot 0");
@@ -37,9 +39,7 @@ fn app()
     })
 }
 
-fn mocked(
-    now: Admission<&'static str>,
-) -> (Sender, Stack<Mock<Request<&'static str>, Answer>>, Handle<Request<&'static str>, Answer>) {
+fn mocked(now: Admission<&'static str>) -> (Sender, Stack<Backend>, Backends) {
     let (sender, layer) = layer(now);
     let (mock, handle) = mock::pair();
     (sender, layer.layer(mock), handle)
@@ -164,8 +164,8 @@ async fn shows_the_page_to_all_when_the_start_fails() {
     let mut held = task::spawn(layer.layer(app()).oneshot(Request::new("")));
     assert_pending!(held.poll());
     sender.send_replace(Admission::Failed(Arc::new(StartFailure::new("It ended with code 3."))));
-    let later = layer.layer(app()).oneshot(Request::new("")).await.unwrap();
-    for response in [assert_ready_ok!(held.poll()), later] {
+    let second = layer.layer(app()).oneshot(Request::new("")).await.unwrap();
+    for response in [assert_ready_ok!(held.poll()), second] {
         assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
         assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
         assert_eq!(response.headers()["cache-control"], "no-store");
@@ -243,7 +243,7 @@ async fn counts_the_time_of_a_returned_request_from_its_first_wait() {
     let (sender, stack, mut handle) = mocked(Admission::Starting);
     let mut held = task::spawn(stack.oneshot(Request::new("")));
     assert_pending!(held.poll());
-    advance(LIMIT - Duration::from_secs(1)).await;
+    advance(LIMIT * 9 / 10).await;
     sender.send_replace(READY);
     assert_pending!(held.poll());
     let (request, answer) = handle.next_request().await.unwrap();
@@ -290,4 +290,18 @@ async fn passes_the_errors_of_the_inner_service() {
     assert_pending!(held.poll());
     sender.send_replace(READY);
     assert_eq!(assert_ready!(held.poll()).unwrap_err(), "broken");
+}
+
+#[tokio::test]
+async fn fits_into_axum_together_with_the_layers_around_it() {
+    let (_pages, pages) = watch::channel(None);
+    let (_sender, layer) = layer(READY);
+    let mut app = axum::Router::new()
+        .fallback(async |ticket: axum::Extension<&'static str>| *ticket)
+        .layer(crate::request_timeout::RequestTimeoutLayer::new(LIMIT))
+        .layer(layer)
+        .layer(crate::app_offline::AppOfflineLayer::new(pages))
+        .layer(crate::trace::TraceLayer::new());
+    let response = app.call(Request::new(axum::body::Body::empty())).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "slot 0");
 }
