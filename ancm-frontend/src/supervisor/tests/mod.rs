@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Site {
     folder: tempfile::TempDir,
     config: Config,
+    spawner: Spawner,
 }
 
 /// A supervisor of it.
@@ -30,6 +31,16 @@ struct Scene {
     supervisor: Supervisor,
     snapshots: watch::Receiver<Snapshot>,
     site: Site,
+}
+
+#[cfg(target_os = "linux")]
+fn spawner() -> Spawner {
+    Spawner::Guard(crate::guard::Guard::for_tests())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn spawner() -> Spawner {
+    Spawner::Direct
 }
 
 // === impl Site ===
@@ -48,7 +59,7 @@ impl Site {
             environment_variables: vec![(PART.to_owned(), part.to_owned())],
             ..Config::default()
         };
-        Self { folder, config }
+        Self { folder, config, spawner: spawner() }
     }
 
     fn variable(mut self, name: &str, value: &(impl ToString + ?Sized)) -> Self {
@@ -56,10 +67,10 @@ impl Site {
         self
     }
 
-    /// Lets a shell start the backend and wait for it.
-    fn behind_a_shell(mut self) -> Self {
+    /// Lets a shell start the backend, and then do this.
+    fn behind_a_shell(mut self, then: &str) -> Self {
         let program = std::mem::replace(&mut self.config.process_path, "/bin/sh".into());
-        self.config.arguments = format!(r#"-c "'{program}' {ARGUMENTS} & wait""#);
+        self.config.arguments = format!(r#"-c "'{program}' {ARGUMENTS} & {then}""#);
         self
     }
 
@@ -67,7 +78,7 @@ impl Site {
         let output = Output::start().unwrap();
         let settings = Settings {
             appl_path: "/app".into(),
-            ..Settings::new(Arc::new(self.config.clone()), Spawner::Direct, output)
+            ..Settings::new(Arc::new(self.config.clone()), self.spawner.clone(), output)
         };
         let supervisor = Supervisor::start(settings);
         Scene { snapshots: supervisor.snapshots(), supervisor, site: self }
@@ -96,6 +107,17 @@ impl Scene {
         .await
     }
 
+    /// The first process of another start than this one.
+    async fn another(&mut self, start: u64) -> Arc<Backend> {
+        self.until(|availability| match availability {
+            Availability::Ready(generation) if generation.backends[0].start != start => {
+                Some(Arc::clone(&generation.backends[0]))
+            }
+            _ => None,
+        })
+        .await
+    }
+
     async fn failed(&mut self) -> Arc<StartFailure> {
         self.until(|availability| match availability {
             Availability::Failed(failure) => Some(Arc::clone(failure)),
@@ -112,11 +134,15 @@ impl Scene {
 
     /// What all processes have printed, once this text is among it.
     async fn printed(&self, text: &str) -> String {
+        self.printed_until(|printed| printed.contains(text)).await
+    }
+
+    async fn printed_until(&self, what: impl Fn(&str) -> bool) -> String {
         let mut pause = tokio::time::interval(Duration::from_millis(5));
         let look = async {
             loop {
                 let printed = printed(self.site.folder.path());
-                if printed.contains(text) {
+                if what(&printed) {
                     return printed;
                 }
                 pause.tick().await;
@@ -153,14 +179,7 @@ async fn restarts_a_killed_process_with_another_token() {
     let mut scene = Site::new("paired").run();
     let first = scene.ready().await;
     first.process.kill().unwrap();
-    let second = scene
-        .until(|availability| match availability {
-            Availability::Ready(generation) if generation.backends[0].start != first.start => {
-                Some(Arc::clone(&generation.backends[0]))
-            }
-            _ => None,
-        })
-        .await;
+    let second = scene.another(first.start).await;
     assert_ne!(first.process.pid(), second.process.pid());
     assert_ne!(first.token.expose(), second.token.expose());
     scene.stop(Duration::ZERO).await;
@@ -175,9 +194,11 @@ async fn tries_twice_with_two_ports_and_says_how_the_process_ended() {
     let page = String::from_utf8(failure.page().to_vec()).unwrap();
     assert!(page.contains("cannot go on") && page.contains("working directory"), "{page}");
     scene.stop(Duration::ZERO).await;
-    let printed = scene.printed("cannot go on").await;
-    let ports: HashSet<_> = printed.lines().filter(|line| line.starts_with("port ")).collect();
-    assert!(ports.len() >= 2, "{printed}");
+    let ports = |printed: &str| {
+        let lines = printed.lines().filter_map(|line| line.strip_prefix("port ")?.split(' ').next());
+        lines.collect::<HashSet<_>>().len()
+    };
+    scene.printed_until(|printed| ports(printed) >= 2).await;
 }
 
 #[tokio::test]
@@ -237,14 +258,7 @@ async fn uses_a_fixed_port_again_after_a_recycle() {
     let (start, process) = (first.start, first.process.clone());
     drop(first);
     scene.supervisor.recycle(Arc::new(scene.site.config.clone()));
-    let second = scene
-        .until(|availability| match availability {
-            Availability::Ready(generation) if generation.backends[0].start != start => {
-                Some(Arc::clone(&generation.backends[0]))
-            }
-            _ => None,
-        })
-        .await;
+    let second = scene.another(start).await;
     assert_eq!(second.address.port(), port.number());
     assert!(!process.is_alive());
     scene.stop(Duration::ZERO).await;
@@ -323,13 +337,36 @@ async fn a_second_stop_kills_at_once() {
 
 #[tokio::test]
 async fn takes_the_child_of_a_shell_for_the_backend() {
-    let mut scene = Site::new("paired").behind_a_shell().run();
-    let process = scene.ready().await.process.clone();
-    let name = std::fs::read_link(format!("/proc/{}/exe", process.pid())).unwrap();
-    assert_eq!(name, std::env::current_exe().unwrap(), "not the shell");
+    for spawner in [spawner(), Spawner::Direct] {
+        let site = Site { spawner, ..Site::new("paired").behind_a_shell("wait") };
+        let mut scene = site.run();
+        let process = scene.ready().await.process.clone();
+        let name = std::fs::read_link(format!("/proc/{}/exe", process.pid())).unwrap();
+        assert_eq!(name, std::env::current_exe().unwrap(), "not the shell");
+        let took = scene.stop(Duration::from_secs(30)).await;
+        assert!(took < Duration::from_secs(20), "{took:?}");
+        assert!(!process.is_alive());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_launcher_may_end_before_what_it_has_launched_listens() {
+    let mut scene = Site::new("paired").behind_a_shell("exit 0").run();
+    let first = scene.ready().await;
+    first.process.kill().unwrap();
+    let process = scene.another(first.start).await.process.clone();
     let took = scene.stop(Duration::from_secs(30)).await;
     assert!(took < Duration::from_secs(20), "{took:?}");
     assert!(!process.is_alive());
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_launcher_that_fails_fails_the_start_and_leaves_nothing() {
+    let mut scene = Site::new("sleeps").behind_a_shell("exit 7").run();
+    assert!(scene.failed().await.summary().contains("exit code 7"));
+    scene.stop(Duration::ZERO).await;
 }
 
 #[tokio::test]
