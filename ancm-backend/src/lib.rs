@@ -22,7 +22,8 @@
 //!     format!("hello {}, I am at {base}/", client.address().ip())
 //! }
 //!
-//! #[tokio::main]
+//! // Or plainly `#[tokio::main]`, with tokio's feature `rt-multi-thread`.
+//! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), ancm_backend::ServeError> {
 //!     ancm_backend::serve(Router::new().route("/", get(hello))).await
 //! }

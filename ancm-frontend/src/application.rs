@@ -1,40 +1,51 @@
-//! One application: its supervisor, and the file that takes it offline.
+//! One application: its supervisor, and the files that it obeys.
 //!
-//! The two are kept in step here. When `app_offline.htm` appears, the page is shown first and the processes are
-//! stopped then; when it goes, they are started first, and the page is cleared as soon as requests can be held.
+//! When `app_offline.htm` appears, the page is shown first and the processes are stopped then; when it goes, they are
+//! started first, and the page is cleared as soon as requests can be held. When `web.config` changes, a new generation
+//! of processes is started from it and replaces the old one; a file with faults changes nothing and says so.
 
-use std::sync::Arc;
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use ancm_tower::app_offline::Page;
-use tokio::sync::watch;
+use tokio::{
+    sync::watch,
+    task::JoinSet,
+    time::{MissedTickBehavior, interval},
+};
 
 use crate::{
-    config::Config,
+    config::{self, Config},
     offline,
     output::Output,
     spawn::Spawner,
     supervisor::{Settings, Supervisor, snapshot::Snapshot},
 };
 
+/// How often `web.config` is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
 /// An application that is being kept running; lives on the control thread.
 #[derive(Debug)]
 pub struct Application {
     supervisor: Supervisor,
     page: watch::Receiver<Option<Page>>,
-    follow: tokio::task::JoinHandle<()>,
+    watchers: JoinSet<()>,
 }
 
 // === impl Application ===
 
 impl Application {
     /// Starts its processes, unless it is offline.
-    pub fn start(config: Arc<Config>, spawner: Spawner, output: Output) -> Self {
+    pub fn start(config: &Arc<Config>, spawner: Spawner, output: Output) -> Self {
         let file = offline::watch(&config.site_root);
         let (show, page) = watch::channel(file.borrow().clone());
-        let settings = Settings::new(config, spawner, output).offline(page.borrow().is_some());
+        let mut settings = Settings::new(Arc::clone(config), spawner, output);
+        settings.offline = page.borrow().is_some();
         let supervisor = Supervisor::start(settings);
-        let follow = tokio::spawn(follow(file, show, supervisor.clone()));
-        Self { supervisor, page, follow }
+        let mut watchers = JoinSet::new();
+        watchers.spawn(obey_app_offline(file, show, supervisor.clone()));
+        watchers.spawn(obey_web_config(Arc::clone(config), supervisor.clone()));
+        Self { supervisor, page, watchers }
     }
 
     /// The page to answer with while it is offline.
@@ -52,14 +63,14 @@ impl Application {
         &self.supervisor
     }
 
-    /// Stops its processes, gracefully; a second call, meanwhile, stops them at once.
-    pub async fn stop(&self) {
-        self.follow.abort();
-        self.supervisor.stop().await;
+    /// Stops its processes within `limit`, and obeys no file any more.
+    pub async fn stop(&mut self, limit: Duration) {
+        self.watchers.abort_all();
+        self.supervisor.stop(limit).await;
     }
 }
 
-async fn follow(
+async fn obey_app_offline(
     mut file: watch::Receiver<Option<Page>>,
     show: watch::Sender<Option<Page>>,
     supervisor: Supervisor,
@@ -77,4 +88,62 @@ async fn follow(
             return;
         }
     }
+}
+
+async fn obey_web_config(mut config: Arc<Config>, supervisor: Supervisor) {
+    let site_root = config.site_root.clone();
+    let mut seen = state(&site_root);
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let now = state(&site_root);
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        match config::load(&site_root) {
+            // ANCM: globalmodule.cpp; `disallowRotationOnConfigChange` is how a blue/green deployment forbids this.
+            Ok(_) if is_on(&config, "disallowRotationOnConfigChange") => {
+                tracing::info!(target: "server", "web.config has changed, which `disallowRotationOnConfigChange` ignores");
+            }
+            Ok(loaded) => {
+                tracing::info!(target: "server", event_id = 1021, file = %loaded.file.display(), "web.config has changed; starting anew from it");
+                config = Arc::new(loaded.config);
+                supervisor.recycle(Arc::clone(&config));
+            }
+            Err(errors) => {
+                tracing::error!(target: "server", event_id = 1034, %errors, "web.config has changed and cannot be used; what runs goes on as before");
+            }
+        }
+    }
+}
+
+fn is_on(config: &Config, setting: &str) -> bool {
+    config.handler_setting(setting).is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
+/// What changes when the file is written, replaced or touched.
+#[derive(PartialEq)]
+struct State {
+    modified: Option<std::time::SystemTime>,
+    length: Option<u64>,
+}
+
+/// The state of all files that may be the folder's `web.config`, whichever their case is.
+fn state(site_root: &Path) -> Vec<State> {
+    let Ok(entries) = fs::read_dir(site_root) else { return Vec::new() };
+    let wanted = ancm_tower::contract::WEB_CONFIG_FILE;
+    entries
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.eq_ignore_ascii_case(wanted)))
+        .map(|entry| {
+            // Of the file itself, should it be a link.
+            let metadata = fs::metadata(entry.path()).ok();
+            State {
+                modified: metadata.as_ref().and_then(|metadata| metadata.modified().ok()),
+                length: metadata.as_ref().map(fs::Metadata::len),
+            }
+        })
+        .collect()
 }

@@ -146,7 +146,7 @@ impl<S> AppOffline<S> {
             Err(_) if self.closed => return,
             Err(_) => self.closed = true,
         }
-        self.page = self.pages.borrow_and_update().clone();
+        self.page.clone_from(&self.pages.borrow_and_update());
     }
 }
 

@@ -114,12 +114,16 @@ impl Server {
         Self { signals: enabled, ..self }
     }
 
-    /// Opens the addresses of the settings.
+    /// Takes over the stop signals, then opens the addresses of the settings.
     ///
     /// # Errors
     ///
     /// If one of them cannot be had; the error names it.
     pub async fn listen(self) -> Result<Listening, ServeError> {
+        // First: a frontend that sees the listener may send one at once.
+        if self.signals {
+            request_on_signal(self.shutdown.clone())?;
+        }
         let mut sockets = Vec::new();
         for address in self.settings.mode.addresses() {
             listen::open(address, &mut sockets).await?;
@@ -173,10 +177,7 @@ impl Listening {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let Server { settings, shutdown, signals } = self.server;
-        if signals {
-            request_on_signal(shutdown.clone())?;
-        }
+        let Server { settings, shutdown, .. } = self.server;
         let service = BackendLayer::new(&settings).shutdown(shutdown.clone()).layer(App::new(app));
         let open = Open::default();
         for socket in self.sockets {

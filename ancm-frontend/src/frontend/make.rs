@@ -63,10 +63,7 @@ where
             .hold_limit(config.startup_time_limit)
             .hold_at_most(hold_at_most)
             .disable_page(config.disable_start_up_error_page);
-        move |_client| {
-            let dispatch = Dispatch::new(Arc::clone(&stacks));
-            let stack = stack::outer(page.clone(), startup_error.clone(), dispatch);
-            Router::single(layer.layer(stack))
-        }
+        let stack = stack::outer(page, startup_error, Dispatch::new(stacks));
+        move |_client| Router::single(layer.layer(stack.clone()))
     }
 }

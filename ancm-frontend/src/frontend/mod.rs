@@ -74,6 +74,12 @@ pub struct Running {
     control: Option<JoinHandle<()>>,
 }
 
+/// Ends a frontend at once.
+#[derive(Clone, Debug)]
+pub struct KillSwitch {
+    orders: mpsc::UnboundedSender<Order>,
+}
+
 #[derive(Debug)]
 enum Order {
     Drain(oneshot::Sender<()>),
@@ -173,17 +179,17 @@ impl<L> Frontend<L> {
         let addresses = listeners.iter().map(|listeners| listeners.address).collect();
         let output = Output::start()?;
         let (orders, received) = mpsc::unbounded_channel();
-        let (started, start) = oneshot::channel();
+        let (started, start) = std::sync::mpsc::sync_channel(1);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let layer = self.layer;
         let control = thread::Builder::new().name("ancm-control".to_owned()).spawn(move || {
             runtime.block_on(async move {
-                let application = Application::start(Arc::clone(&config), spawner, output.clone());
+                let mut application = Application::start(&config, spawner, output.clone());
                 let made = MakeStacks::new(&config, &application, workers, layer);
                 match Workers::start(listeners, workers, limits, &made) {
                     Ok(workers) => {
                         let _ = started.send(Ok(application.snapshots()));
-                        control(&application, workers, config.shutdown_time_limit, received).await;
+                        control(&mut application, workers, config.shutdown_time_limit, received).await;
                     }
                     Err(error) => drop(started.send(Err(error))),
                 }
@@ -192,14 +198,14 @@ impl<L> Frontend<L> {
                 let _ = tokio::time::timeout(Duration::from_secs(2), output.finish()).await;
             });
         })?;
-        let snapshots = start.blocking_recv().map_err(io::Error::other)??;
+        let snapshots = start.recv().map_err(io::Error::other)??;
         Ok(Running { addresses, snapshots, orders, control: Some(control) })
     }
 }
 
 /// What the control thread does once everything runs: it waits for the end.
 async fn control(
-    application: &Application,
+    application: &mut Application,
     workers: Workers,
     limit: Duration,
     mut orders: mpsc::UnboundedReceiver<Order>,
@@ -208,14 +214,18 @@ async fn control(
         // Killed, or its handle was dropped without a word.
         return workers.finish();
     };
+    let supervisor = application.supervisor().clone();
     let graceful = async {
         workers.drain.cancel();
         let _ = tokio::time::timeout(limit, workers.connections.wait()).await;
-        application.stop().await;
+        application.stop(limit).await;
     };
     tokio::select! {
         () = graceful => {}
-        _ = orders.recv() => application.supervisor().kill().await,
+        _ = orders.recv() => {
+            tracing::warn!(target: "server", "asked again to stop: ending at once");
+            supervisor.stop(Duration::ZERO).await;
+        }
     }
     workers.finish();
     let _ = done.send(());
@@ -245,12 +255,27 @@ impl Running {
         self.join();
     }
 
+    /// What ends it at once, also while [`shutdown`](Self::shutdown) is under way.
+    pub fn kill_switch(&self) -> KillSwitch {
+        KillSwitch { orders: self.orders.clone() }
+    }
+
     fn join(&mut self) {
         let _ = self.orders.send(Order::Kill);
         if let Some(control) = self.control.take() {
             // A panic there has been printed already.
             let _ = control.join();
         }
+    }
+}
+
+// === impl KillSwitch ===
+
+impl KillSwitch {
+    /// Ends everything at once.
+    pub fn kill(&self) {
+        // Nobody to tell: it has ended already.
+        let _ = self.orders.send(Order::Kill);
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
     io::{self, Write},
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
         mpsc,
     },
@@ -40,10 +40,8 @@ struct Shared {
     waiting: AtomicUsize,
     /// Whether something was dropped since the last piece was queued.
     gap: AtomicBool,
-    /// Whether losing has been reported and its end has not.
-    losing: AtomicBool,
-    /// Lines lost since it was reported.
-    lost: AtomicU64,
+    /// While lines are being lost: how many so far.
+    losing: Mutex<Option<u64>>,
     /// Lines lost, of all files together.
     lost_in_all: Arc<AtomicU64>,
 }
@@ -69,8 +67,7 @@ impl Writer {
             path,
             waiting: AtomicUsize::new(0),
             gap: AtomicBool::new(false),
-            losing: AtomicBool::new(false),
-            lost: AtomicU64::new(0),
+            losing: Mutex::new(None),
             lost_in_all,
         });
         let writer = Self { queue, shared: Arc::clone(&shared) };
@@ -98,13 +95,6 @@ impl Writer {
         if self.queue.send(Piece { bytes: bytes.to_vec(), after_gap }).is_err() {
             self.shared.waiting.fetch_sub(cost, Relaxed);
         }
-    }
-}
-
-impl Drop for Writer {
-    /// The thread may hang for ever, so the end of the stream is a time to tell what was lost.
-    fn drop(&mut self) {
-        self.shared.report();
     }
 }
 
@@ -155,9 +145,14 @@ fn write<W: Write>(mut target: Target<W>, pieces: &mpsc::Receiver<Piece>, shared
 impl Shared {
     fn lose(&self, bytes: &[u8], reason: &dyn fmt::Display) {
         let lines = bytes.split(|byte| *byte == b'\n').skip(1).count() as u64;
-        self.lost.fetch_add(lines, Relaxed);
         self.lost_in_all.fetch_add(lines, Relaxed);
-        if !self.losing.swap(true, Relaxed) {
+        let before = {
+            let mut losing = self.losing.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = *losing;
+            *losing = Some(before.unwrap_or(0) + lines);
+            before
+        };
+        if before.is_none() {
             tracing::warn!(
                 target: "server",
                 path = %self.path.display(),
@@ -167,10 +162,10 @@ impl Shared {
         }
     }
 
-    /// Tells how many lines were lost, if any were.
+    /// Losing has ended: tells how many lines were lost, if any were.
     fn report(&self) {
-        if self.losing.swap(false, Relaxed) {
-            let lines = self.lost.swap(0, Relaxed);
+        let lost = self.losing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(lines) = lost {
             tracing::warn!(
                 target: "server",
                 path = %self.path.display(),

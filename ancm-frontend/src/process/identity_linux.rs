@@ -59,6 +59,10 @@ impl Identity {
     pub(super) async fn exited(&self, pid: u32) {
         if let Self::Descriptor(descriptor) = self {
             // A descriptor of its own for each waiter, since one can be registered only once.
+            #[expect(
+                deprecated,
+                reason = "an owned descriptor keeps what the newer, unsafe constructor asks for"
+            )]
             let registered = descriptor
                 .try_clone()
                 .and_then(|descriptor| AsyncFd::with_interest(descriptor, Interest::READABLE));

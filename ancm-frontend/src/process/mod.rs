@@ -54,6 +54,12 @@ impl ProcessHandle {
         Ok(Self { pid, identity: Arc::new(Identity::of_child(pid, ended)?) })
     }
 
+    /// The handle of the process that this descriptor was opened for.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn of_descriptor(pid: u32, descriptor: std::os::fd::OwnedFd) -> Self {
+        Self { pid, identity: Arc::new(descriptor.into()) }
+    }
+
     /// Its number.
     pub fn pid(&self) -> u32 {
         self.pid

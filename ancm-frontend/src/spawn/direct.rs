@@ -24,7 +24,6 @@ struct End {
 
 /// Starts the process, and a task that watches it.
 pub(super) fn launch(launch: Launch) -> io::Result<(ProcessHandle, watch::Receiver<Option<Exit>>, Group)> {
-    super::check_directory(&launch.directory)?;
     let mut command = command(launch);
     let child = command.spawn()?;
     // It still holds our copies of the pipes, whose readers would never see their end.

@@ -29,6 +29,10 @@
 
 mod direct;
 mod exit;
+#[cfg(target_os = "linux")]
+mod format;
+#[cfg(all(test, target_os = "linux"))]
+pub(crate) mod tests;
 
 use std::{
     ffi::OsString,
@@ -111,6 +115,9 @@ impl Spawner {
     /// (not a program for this machine), `E2BIG` (arguments and environment too large). A working directory that
     /// cannot be entered is an error that names it.
     pub async fn spawn(&self, launch: Launch) -> io::Result<Child> {
+        check_directory(&launch.directory)?;
+        #[cfg(target_os = "linux")]
+        format::check(&launch.program)?;
         match self {
             Self::Guard(guard) => {
                 let (handle, exit, leash) = guard.launch(launch).await?;
@@ -190,8 +197,8 @@ impl fmt::Debug for Launch {
     }
 }
 
-/// What cannot be told from a missing program once the kernel has answered.
-pub(crate) fn check_directory(directory: &Path) -> io::Result<()> {
+/// Later this cannot be told from a missing program: the error is the same.
+fn check_directory(directory: &Path) -> io::Result<()> {
     let why = match std::fs::metadata(directory) {
         Ok(found) if found.is_dir() => return Ok(()),
         Ok(_) => io::Error::from(io::ErrorKind::NotADirectory),

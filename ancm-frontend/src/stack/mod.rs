@@ -40,7 +40,7 @@ use ancm_tower::{
     pairing_token::{SendToken, SendTokenLayer},
     request_timeout::{RequestTimeout, RequestTimeoutLayer, WatchedBody},
     startup_error::{Gate, StartupError, StartupErrorLayer},
-    trace::{Trace, TraceLayer},
+    trace::{CountedBody, Trace, TraceLayer},
     windows_auth::{WindowsAuth, WindowsAuthLayer},
 };
 use tokio::sync::watch;
@@ -62,7 +62,7 @@ pub type Inner<S> = HeadLimit<
 >;
 
 /// What a request's body is by the time it is sent.
-pub type RequestBody = WatchedBody<LimitedBody<ClientBody>>;
+pub type RequestBody = WatchedBody<LimitedBody<CountedBody<ClientBody>>>;
 
 /// The inner stack of a frontend that proxies.
 pub type InnerStack = Inner<Upstream<HyperClient<SentBody<RequestBody>>>>;
@@ -85,6 +85,7 @@ pub fn outer<G, S>(
 ) -> Outer<G, S>
 where
     G: Gate,
+    S: Clone + Send + 'static,
 {
     ServiceBuilder::new()
         // Sees every answer, ours included.
@@ -116,3 +117,24 @@ pub fn inner<S>(config: &Config, upstream: S) -> Inner<S> {
         .layer(WindowsAuthLayer::new(config.forward_windows_auth_token))
         .service(upstream)
 }
+
+/// The layers that a request goes through, outermost first, down to the service that sends it.
+///
+/// Read off the type itself, so that it cannot be out of date.
+pub fn order() -> Vec<&'static str> {
+    let mut order = Vec::new();
+    let word = |character: char| character.is_alphanumeric() || character == '_' || character == ':';
+    for path in std::any::type_name::<AppStack>().split(|character| !word(character)) {
+        let name = path.rsplit("::").next().unwrap_or_default();
+        if !name.is_empty() {
+            order.push(name);
+        }
+        if name == "Upstream" {
+            break;
+        }
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests;

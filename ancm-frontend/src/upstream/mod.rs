@@ -9,6 +9,7 @@
 
 mod body;
 pub mod hop;
+mod http1;
 mod hyper_client;
 mod pool;
 mod tunnel;
@@ -34,6 +35,7 @@ use tower_service::Service;
 
 pub use self::{
     body::{Reclaim, Sent, SentBody, UpstreamBody},
+    http1::{Exchange, Http1Body, Http1Client, Http1Connection},
     hyper_client::{HyperBody, HyperClient, HyperConnection},
     pool::{Pool, Reuse},
 };

@@ -21,7 +21,8 @@ use super::page;
 
 /// Why a backend could not be started, ready to be shown.
 ///
-/// Made once for each failure; the page is rendered once too, when it is first asked for.
+/// Made once for each failure; the page is rendered once too, when it is first asked for. In summary, causes and
+/// advice, what stands between two backticks is shown as code.
 #[derive(Clone, Debug)]
 pub struct StartFailure {
     pub(super) summary: String,

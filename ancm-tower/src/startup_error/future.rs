@@ -34,7 +34,7 @@ pin_project! {
 pin_project! {
     #[project = KindProj]
     enum Kind<F, S, G, ResBody, E> {
-        /// Sent at once; the usual case.
+        // Sent at once; the usual case.
         Sent { #[pin] future: F, spare: Arc<Spare<S, G>> },
         Held { future: Held<ResBody, E> },
         Ready { response: Option<Response<ResBody>> },

@@ -8,15 +8,16 @@ const TEMPLATE: &str = include_str!("page.html");
 const CAUSES: [&str; 3] = [
     "The process could not be launched: the program is missing, is not executable, or was built for another system.",
     "The process was launched but ended before it was ready, for example by an exception in its start-up code.",
-    "The process runs but does not listen on the port that it was given in ASPNETCORE_PORT.",
+    "The process runs but does not listen on the port that it was given in `ASPNETCORE_PORT`.",
 ];
 
-const ADVICE: [&str; 4] = [
+const ADVICE: [&str; 3] = [
     "Look into the log of the server: it tells what was launched, how it ended, and what it printed.",
     "Run the same command by hand in the application's folder, and see whether it starts.",
-    "Set stdoutLogEnabled=\"true\" in web.config, so that the output of the process is kept in a file.",
-    "On a machine for development set ASPNETCORE_ENVIRONMENT=Development: this page then shows the details.",
+    "Set `stdoutLogEnabled=\"true\"` in `web.config`, so that the output of the process is kept in a file.",
 ];
+/// Of use only where there are no details yet.
+const ADVICE_FOR_DETAILS: &str = "On a machine for development set `ASPNETCORE_ENVIRONMENT=Development`: this page then shows the details.";
 
 /// The page as text.
 pub(super) fn render(failure: &StartFailure) -> String {
@@ -36,24 +37,24 @@ pub(super) fn render(failure: &StartFailure) -> String {
 
 fn fill(page: &mut String, name: &str, failure: &StartFailure) {
     match name {
-        "summary" => escape(page, &failure.summary),
-        "causes" => items(page, &failure.causes, &CAUSES),
-        "advice" => items(page, &failure.advice, &ADVICE),
+        "summary" => prose(page, &failure.summary),
+        "causes" => items(page, &failure.causes, CAUSES),
+        "advice" => {
+            let more = failure.details.is_none().then_some(ADVICE_FOR_DETAILS);
+            items(page, &failure.advice, ADVICE.into_iter().chain(more));
+        }
         "details" => details(page, failure.details.as_deref()),
         "link" => link(page, failure.link.as_deref()),
         _ => {}
     }
 }
 
-fn items(page: &mut String, given: &[String], usual: &[&str]) {
-    let mut item = |text: &str| {
+fn items<'a>(page: &mut String, given: &'a [String], usual: impl IntoIterator<Item = &'a str>) {
+    let usual = usual.into_iter().filter(|_| given.is_empty());
+    for text in given.iter().map(String::as_str).chain(usual) {
         page.push_str("<li>");
-        escape(page, text);
+        prose(page, text);
         page.push_str("</li>\n");
-    };
-    given.iter().for_each(|text| item(text));
-    if given.is_empty() {
-        usual.iter().for_each(|text| item(text));
     }
 }
 
@@ -81,6 +82,21 @@ fn link(page: &mut String, url: Option<&str>) {
         escape(page, url);
     }
     page.push_str("</p>\n");
+}
+
+/// Writes a text in which what stands between two backticks is code.
+fn prose(page: &mut String, text: &str) {
+    let mut rest = text;
+    while let Some((before, (code, after))) =
+        rest.split_once('`').and_then(|(before, after)| Some((before, after.split_once('`')?)))
+    {
+        escape(page, before);
+        page.push_str("<code>");
+        escape(page, code);
+        page.push_str("</code>");
+        rest = after;
+    }
+    escape(page, rest);
 }
 
 /// Writes text so that it is text in elements and in quoted attributes alike.
@@ -127,8 +143,15 @@ mod tests {
         let page = page(&StartFailure::new("It ended with code 3."));
         assert!(!page.contains("{{"), "a place was not filled");
         assert!(page.contains("It ended with code 3."));
-        assert_eq!(page.matches("<li>").count(), CAUSES.len() + ADVICE.len());
+        assert_eq!(page.matches("<li>").count(), CAUSES.len() + ADVICE.len() + 1);
         assert!(!page.contains("<pre") && !page.contains("More information"));
+    }
+
+    #[test]
+    fn advises_to_show_the_details_only_where_there_are_none() {
+        let failure = StartFailure::new("-");
+        assert!(page(&failure).contains("ASPNETCORE_ENVIRONMENT"));
+        assert!(!page(&failure.details("-")).contains("ASPNETCORE_ENVIRONMENT"));
     }
 
     #[test]
@@ -136,6 +159,12 @@ mod tests {
         let page = page(&StartFailure::new("-").cause("app.Urls").cause("app.Run(url)").advice("Remove it."));
         assert_eq!(page.matches("<li>").count(), 3);
         assert!(page.contains("<li>app.Run(url)</li>") && page.contains("<li>Remove it.</li>"));
+    }
+
+    #[test]
+    fn sets_what_stands_between_backticks_as_code() {
+        let page = page(&StartFailure::new("Run `a <b>` and `c`, not `d"));
+        assert!(page.contains("Run <code>a &lt;b&gt;</code> and <code>c</code>, not `d</p>"));
     }
 
     #[test]

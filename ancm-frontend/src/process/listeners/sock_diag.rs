@@ -26,9 +26,9 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 /// `NLM_F_REQUEST | NLM_F_DUMP`.
 const FLAGS: u16 = 0x301;
-/// Of `nlmsghdr`, and of the request: that header and `inet_diag_req_v2`.
+/// Of `nlmsghdr`; and of the request, which is that and an `inet_diag_req_v2`.
 const HEADER: usize = 16;
-const REQUEST: usize = HEADER + 56;
+const REQUEST: usize = 72;
 /// Of `inet_diag_msg`, after which the attributes follow.
 const ANSWER: usize = 72;
 const INET_DIAG_SKV6ONLY: u16 = 11;
@@ -73,7 +73,7 @@ fn request(family: u8, port: u16) -> [u8; REQUEST] {
         request[at..at + bytes.len()].copy_from_slice(bytes);
         at += bytes.len();
     };
-    put(&(REQUEST as u32).to_ne_bytes());
+    put(&72_u32.to_ne_bytes());
     put(&SOCK_DIAG_BY_FAMILY.to_ne_bytes());
     put(&FLAGS.to_ne_bytes());
     put(&[0; 8]); // sequence number, sender

@@ -1,0 +1,158 @@
+//! `ancm run`: one application, served until a signal comes.
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+};
+
+use tokio::sync::watch;
+
+use super::{
+    Exit, Failure,
+    arguments::{Listen, Run},
+    signals::Signals,
+};
+use crate::{
+    config::{self, Config, Note, NoteKind},
+    frontend::{Frontend, Options, Running, StartError},
+    guard::Guard,
+    spawn::Spawner,
+    supervisor::snapshot::{Availability, Snapshot},
+};
+
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    #[error("cannot listen on {0}: its name cannot be resolved")]
+    Resolve(String, #[source] io::Error),
+    #[error("the application did not become ready: {0}")]
+    NeverReady(String),
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+}
+
+/// Serves the application until a signal comes.
+pub fn run(options: &Run) -> Result<Exit, Failure> {
+    let config = configuration(&options.dir)?;
+    // Before the listeners: what a guard inherits it would keep open.
+    let spawner = spawner();
+    raise_limit_of_files();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, error))?;
+    runtime.block_on(async {
+        let mut signals =
+            Signals::new().map_err(|error| Failure::new(Exit::Failed, RunError::Signals(error)))?;
+        let mut frontend = Options::new(Arc::new(config)).spawner(spawner);
+        for address in addresses(&options.listen)? {
+            frontend = frontend.listen(address);
+        }
+        let running = Frontend::new(frontend).start().map_err(not_started)?;
+        announce(running.addresses());
+        serve(running, &mut signals, options.exit_on_failure).await
+    })
+}
+
+/// Waits for the reason to stop, and stops.
+async fn serve(running: Running, signals: &mut Signals, exit_on_failure: bool) -> Result<Exit, Failure> {
+    let snapshots = running.snapshots();
+    let failed = tokio::select! {
+        signal = signals.next() => {
+            tracing::info!(target: "server", signal, "stopping: no new connections, requests under way are finished");
+            None
+        }
+        failed = failure(snapshots), if exit_on_failure => Some(failed),
+    };
+    let kill = running.kill_switch();
+    let shutdown = running.shutdown();
+    tokio::pin!(shutdown);
+    tokio::select! {
+        () = &mut shutdown => {}
+        _ = signals.next() => {
+            kill.kill();
+            shutdown.await;
+        }
+    }
+    match failed {
+        None => Ok(Exit::Success),
+        Some(summary) => Err(Failure::new(Exit::NeverReady, RunError::NeverReady(summary))),
+    }
+}
+
+/// Ends when the start has failed.
+async fn failure(mut snapshots: watch::Receiver<Snapshot>) -> String {
+    let failed = |snapshot: &Snapshot| matches!(snapshot.availability, Availability::Failed(_));
+    match snapshots.wait_for(failed).await.as_deref().map(|snapshot| &snapshot.availability) {
+        Ok(Availability::Failed(failure)) => failure.summary().to_owned(),
+        _ => "it was stopped".to_owned(),
+    }
+}
+
+fn configuration(dir: &Path) -> Result<Config, Failure> {
+    let loaded = config::load(dir).map_err(|errors| Failure::new(Exit::Configuration, errors))?;
+    loaded.notes.iter().for_each(report);
+    Ok(loaded.config)
+}
+
+fn report(note: &Note) {
+    let code = note.code;
+    match note.kind {
+        NoteKind::NoEffect => tracing::debug!(target: "server", code, "web.config: {note}"),
+        NoteKind::Info => tracing::info!(target: "server", code, "web.config: {note}"),
+        _ => tracing::warn!(target: "server", code, "web.config: {note}"),
+    }
+}
+
+fn addresses(listen: &Listen) -> Result<Vec<SocketAddr>, Failure> {
+    let mut addresses = Vec::new();
+    for address in &listen.addresses {
+        let resolved = address
+            .resolve()
+            .map_err(|error| Failure::new(Exit::CannotCreate, RunError::Resolve(address.to_string(), error)))?;
+        addresses.extend(resolved);
+    }
+    Ok(addresses)
+}
+
+/// A guard where there can be one: without it, what a process has started can outlive us.
+fn spawner() -> Spawner {
+    match Guard::start(None) {
+        Ok(guard) => Spawner::Guard(guard),
+        Err(error) => {
+            tracing::warn!(target: "server", %error, "no guard: if ancm is killed, processes of the application may remain");
+            Spawner::Direct
+        }
+    }
+}
+
+fn not_started(error: StartError) -> Failure {
+    let exit = match &error {
+        StartError::Listen(listen) => Exit::of_io(&listen.source),
+        _ => Exit::Failed,
+    };
+    Failure::new(exit, error)
+}
+
+/// One line for each listener, for people and for programs that chose port 0.
+fn announce(addresses: &[SocketAddr]) {
+    for address in addresses {
+        // Nobody need read it.
+        let _ = writeln!(io::stderr(), "listening on http://{address}");
+    }
+}
+
+/// Each client and each request to the application takes a descriptor; the usual soft limit of 1024 is soon reached.
+#[cfg(unix)]
+fn raise_limit_of_files() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(target: "server", %error, "the limit of open files stays as it is");
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_limit_of_files() {}

@@ -1,0 +1,219 @@
+//! `security`: most of it keeps people out, so leaving it out is a risk.
+
+use roxmltree::Node;
+
+use super::{super::findings::Findings, NoteKind, attribute, elements, is, not_honoured, tag, value};
+
+/// Kinds of login that may be switched on, and what they are called.
+const LOGINS: &[(&str, &str)] = &[
+    ("basicAuthentication", "basic authentication"),
+    ("digestAuthentication", "digest authentication"),
+    ("clientCertificateMappingAuthentication", "login by client certificate"),
+    ("iisClientCertificateMappingAuthentication", "login by client certificate"),
+];
+
+/// Remarks on the section.
+pub(super) fn look(section: Node<'_, '_>, findings: &mut Findings<'_>) {
+    look_for_risks(section, findings);
+    for child in elements(section) {
+        if is(child, "requestFiltering") {
+            request_filtering(child, findings);
+        } else if is(child, "dynamicIpSecurity") {
+            not_honoured(
+                child,
+                "dynamicIpSecurity",
+                "clients are not refused for asking too often",
+                findings,
+            );
+        }
+    }
+}
+
+/// Only what opens the site.
+pub(super) fn look_for_risks(section: Node<'_, '_>, findings: &mut Findings<'_>) {
+    for child in elements(section) {
+        if is(child, "authentication") {
+            elements(child).for_each(|login| authentication(login, findings));
+        } else if is(child, "authorization") {
+            authorization(child, findings);
+        } else if is(child, "ipSecurity") {
+            ip_security(child, findings);
+        } else if is(child, "access") {
+            access(child, findings);
+        }
+    }
+}
+
+fn risk(node: Node<'_, '_>, code: &'static str, text: String, findings: &mut Findings<'_>) {
+    findings.note(&tag(node), NoteKind::Risk, code, text);
+}
+
+fn authentication(login: Node<'_, '_>, findings: &mut Findings<'_>) {
+    let enabled = value(login, "enabled");
+    if is(login, "anonymousAuthentication") && enabled.eq_ignore_ascii_case("false") {
+        let text =
+            "anonymousAuthentication is off, but everyone is let in: let the application ask for a login";
+        risk(login, "anonymous-authentication", text.into(), findings);
+    } else if enabled.eq_ignore_ascii_case("true") {
+        if is(login, "windowsAuthentication") {
+            let text = "windowsAuthentication is on, but Windows authentication cannot work here: nobody is asked to \
+                        log in, and the application sees no identity";
+            risk(login, "windows-authentication", text.into(), findings);
+        } else if let Some((name, what)) = LOGINS.iter().find(|(name, _)| is(login, name)) {
+            risk(login, "authentication", format!("{name} is on, but there is no {what} here"), findings);
+        }
+    }
+}
+
+fn authorization(section: Node<'_, '_>, findings: &mut Findings<'_>) {
+    let open_to_all = |rule: Node<'_, '_>| {
+        is(rule, "add")
+            && value(rule, "accessType").eq_ignore_ascii_case("Allow")
+            && value(rule, "users") == "*"
+            && matches!(value(rule, "verbs"), "" | "*")
+    };
+    if elements(section).any(|rule| !open_to_all(rule)) {
+        let text = "authorization: its rules are not applied, everyone is let in";
+        risk(section, "authorization", text.into(), findings);
+    }
+}
+
+fn ip_security(section: Node<'_, '_>, findings: &mut Findings<'_>) {
+    let closed = value(section, "allowUnlisted").eq_ignore_ascii_case("false");
+    if closed || elements(section).any(|entry| is(entry, "add")) {
+        let text = "ipSecurity: addresses are not checked, everyone is let in; restrict them in the firewall";
+        risk(section, "ip-security", text.into(), findings);
+    }
+}
+
+fn access(section: Node<'_, '_>, findings: &mut Findings<'_>) {
+    let mut flags = value(section, "sslFlags").split(',').map(str::trim);
+    if flags
+        .any(|flag| ["Ssl", "Ssl128", "SslRequireCert"].iter().any(|known| known.eq_ignore_ascii_case(flag)))
+    {
+        let text = format!(
+            "access sslFlags=\"{}\": plain http is not refused",
+            value(section, "sslFlags").escape_debug()
+        );
+        risk(section, "access", text, findings);
+    }
+}
+
+fn request_filtering(section: Node<'_, '_>, findings: &mut Findings<'_>) {
+    if value(section, "removeServerHeader").eq_ignore_ascii_case("true") {
+        let what = "the header Server is passed on; set AddServerHeader=false in Kestrel";
+        not_honoured(section, "removeServerHeader", what, findings);
+    }
+    for child in elements(section) {
+        if is(child, "requestLimits") {
+            request_limits(child, findings);
+        } else {
+            denials(child, findings);
+        }
+    }
+}
+
+fn request_limits(section: Node<'_, '_>, findings: &mut Findings<'_>) {
+    for name in ["maxUrl", "maxQueryString"] {
+        if let Some(limit) = attribute(section, name) {
+            let text = format!(
+                "{name}: a request line may have 8192 bytes, whatever this says; so it is in Kestrel"
+            );
+            findings.note(&limit.range(), NoteKind::NotHonoured, "url-limit", text);
+        }
+    }
+    if elements(section).any(|child| elements(child).any(|entry| is(entry, "add"))) {
+        not_honoured(section, "headerLimits", "single headers are not measured", findings);
+    }
+}
+
+/// Lists that name what is refused.
+fn denials(list: Node<'_, '_>, findings: &mut Findings<'_>) {
+    let denied = |node: Node<'_, '_>| value(node, "allowed").eq_ignore_ascii_case("false");
+    let adds = || elements(list).filter(|entry| is(*entry, "add"));
+    let refuses = if is(list, "verbs") || is(list, "fileExtensions") {
+        value(list, "allowUnlisted").eq_ignore_ascii_case("false") || adds().any(denied)
+    } else if is(list, "hiddenSegments")
+        || is(list, "denyUrlSequences")
+        || is(list, "denyQueryStringSequences")
+    {
+        adds().next().is_some()
+    } else {
+        is(list, "filteringRules") && elements(list).any(|rule| is(rule, "filteringRule"))
+    };
+    if refuses {
+        not_honoured(list, list.tag_name().name(), "requests that it denies reach the application", findings);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{NoteKind, tests::assert_notes};
+
+    fn assert_security(inside: &str, expected: &[(NoteKind, &str)]) {
+        assert_notes(&format!("<security>{inside}</security>"), "", expected);
+    }
+
+    #[test]
+    fn what_keeps_people_out_is_a_risk() {
+        for (inside, part) in [
+            (
+                "<authentication><anonymousAuthentication enabled='false'/></authentication>",
+                "everyone is let in",
+            ),
+            ("<authentication><windowsAuthentication enabled='True'/></authentication>", "cannot work here"),
+            (
+                "<authentication><basicAuthentication enabled='true'/></authentication>",
+                "basicAuthentication is on",
+            ),
+            (
+                "<authorization><remove users='*'/><add accessType='Allow' roles='x'/></authorization>",
+                "authorization",
+            ),
+            ("<ipSecurity allowUnlisted='false'/>", "ipSecurity"),
+            ("<ipSecurity><add ipAddress='10.0.0.1' allowed='false'/></ipSecurity>", "ipSecurity"),
+            ("<access sslFlags='Ssl, SslNegotiateCert'/>", "plain http"),
+        ] {
+            assert_security(inside, &[(NoteKind::Risk, part)]);
+        }
+    }
+
+    #[test]
+    fn what_keeps_nobody_out_is_none() {
+        for inside in [
+            "<authentication><anonymousAuthentication enabled='true'/><windowsAuthentication enabled='false'/></authentication>",
+            "<authorization><add accessType='Allow' users='*'/></authorization>",
+            "<ipSecurity allowUnlisted='true'/>",
+            "<access sslFlags='None'/>",
+            "<requestFiltering allowDoubleEscaping='true'><requestLimits maxAllowedContentLength='1'/></requestFiltering>",
+            "<requestFiltering><verbs><add verb='PUT' allowed='true'/></verbs></requestFiltering>",
+            "<requestFiltering><hiddenSegments><remove segment='bin'/></hiddenSegments></requestFiltering>",
+        ] {
+            assert_security(inside, &[]);
+        }
+    }
+
+    #[test]
+    fn denials_and_limits_are_named() {
+        for (inside, part) in [
+            ("<verbs><add verb='TRACE' allowed='false'/></verbs>", "verbs"),
+            ("<fileExtensions allowUnlisted='false'/>", "fileExtensions"),
+            ("<hiddenSegments><add segment='x'/></hiddenSegments>", "hiddenSegments"),
+            ("<denyUrlSequences><add sequence='..'/></denyUrlSequences>", "denyUrlSequences"),
+            ("<requestLimits maxUrl='10240'/>", "maxUrl"),
+            (
+                "<requestLimits><headerLimits><add header='a' sizeLimit='1'/></headerLimits></requestLimits>",
+                "headerLimits",
+            ),
+        ] {
+            assert_security(
+                &format!("<requestFiltering>{inside}</requestFiltering>"),
+                &[(NoteKind::NotHonoured, part)],
+            );
+        }
+        assert_security(
+            "<requestFiltering removeServerHeader='True'/>",
+            &[(NoteKind::NotHonoured, "AddServerHeader")],
+        );
+    }
+}

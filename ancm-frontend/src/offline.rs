@@ -1,1 +1,0 @@
-//! Watches for app_offline.htm.

@@ -1,0 +1,181 @@
+//! One attempt to start a process, from its port to its first listener.
+//!
+//! # Example
+//!
+//! ```text
+//! port ─► command ─► environment ─► pipes ─► spawn ─► ready?  yes: Running   no: kill the tree, say why
+//! ```
+
+use std::{ffi::OsString, sync::PoisonError};
+
+use ancm_tower::{pairing_token::PairingToken, startup_error::StartFailure};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{Children, Shared};
+use crate::{
+    config::command::{self, Command},
+    output::{Capture, Pipes, Sink},
+    process::port::{self, ReservedPort},
+    spawn::Launch,
+    supervisor::{
+        environment::{self, PortWish},
+        events,
+        failure::{Circumstances, Problem},
+        ready::{NotReady, Wait},
+        stop::{OUTPUT_LIMIT, Running},
+    },
+};
+
+/// A port, and the promise that no other start of ours gets it.
+struct Port {
+    number: u16,
+    _reserved: Option<ReservedPort>,
+}
+
+/// One attempt under way, and what becomes known of it.
+pub(super) struct Attempt<'a> {
+    pub(super) children: &'a Children,
+    pub(super) shared: &'a Shared,
+    pub(super) number: u8,
+    pub(super) cancel: CancellationToken,
+    pub(super) known: Circumstances,
+    pub(super) pid: Option<u32>,
+    pub(super) began: Instant,
+}
+
+// === impl Attempt ===
+
+impl Attempt<'_> {
+    pub(super) async fn run(&mut self) -> Result<Running, Problem> {
+        let Shared { config, token, .. } = self.shared;
+        let token = token.as_ref().map_err(|why| Problem::Token(why.clone()))?;
+        let port = self.port()?;
+        self.known.port = Some(port.number);
+        let environment = self.children.sources.build(config, port.number, token.expose());
+        let Command { program, arguments, .. } = self.command()?;
+        let pipes = self.pipes(token)?;
+        let launch = Launch {
+            program: program.clone(),
+            arguments: arguments.into_iter().map(OsString::from).collect(),
+            environment,
+            directory: config.site_root.clone(),
+            stdout: pipes.stdout,
+            stderr: pipes.stderr,
+        };
+        let child = tokio::select! {
+            spawned = self.children.spawner.spawn(launch) => {
+                spawned.map_err(|error| Problem::Spawn { program, error })?
+            }
+            () = self.cancel.cancelled() => return Err(Problem::NotReady(NotReady::Cancelled)),
+        };
+        self.pid = Some(child.pid);
+        pipes.capture.started(child.pid);
+        let wait = Wait { child: &child, port: port.number, limit: self.known.limit, cancel: &self.cancel };
+        let waited = wait.run().await;
+        self.known.elapsed = self.began.elapsed();
+        match waited {
+            Ok(owner) => Ok(Running {
+                application: self.children.application.clone(),
+                child,
+                owner,
+                address: ([127, 0, 0, 1], port.number).into(),
+                token: token.clone(),
+                appl_path: self.children.sources.appl_path.clone(),
+                capture: pipes.capture,
+            }),
+            Err(not_ready) => {
+                child.kill_tree().await;
+                self.collect(&pipes.capture).await;
+                Err(Problem::NotReady(not_ready))
+            }
+        }
+    }
+
+    fn port(&self) -> Result<Port, Problem> {
+        match environment::port(&self.shared.config) {
+            PortWish::Fixed(number) => Ok(Port { number, _reserved: None }),
+            PortWish::Invalid(text) => Err(Problem::InvalidPort(text)),
+            PortWish::Any => {
+                let reserved = port::choose().map_err(Problem::Port)?;
+                Ok(Port { number: reserved.number(), _reserved: Some(reserved) })
+            }
+        }
+    }
+
+    fn command(&mut self) -> Result<Command, Problem> {
+        let environment = self.children.sources.environment();
+        let command = command::resolve(&self.shared.config, &|name| environment.get(name));
+        let command = command.map_err(Problem::Command)?;
+        self.known.command_line = Some(command_line(&command));
+        // The second attempt would only repeat them.
+        for note in command.notes.iter().filter(|_| self.number == 1) {
+            tracing::info!(target: "server", application = self.children.application, "{note}");
+        }
+        Ok(command)
+    }
+
+    fn pipes(&self, token: &PairingToken) -> Result<Pipes, Problem> {
+        let sink = Sink {
+            application: self.children.application.clone(),
+            mask: vec![token.expose().to_owned()],
+            log_file: self.shared.log_file.clone(),
+        };
+        self.children.output.pipes(sink).map_err(Problem::Output)
+    }
+
+    /// Takes what the process has printed, all of it if it comes in time.
+    async fn collect(&mut self, capture: &Capture) {
+        capture.close();
+        let _ = timeout(OUTPUT_LIMIT, capture.ended()).await;
+        self.known.output = capture.text();
+        self.known.output_tail = capture.tail();
+        self.shared.printed.lock().unwrap_or_else(PoisonError::into_inner).push_str(&self.known.output);
+    }
+
+    pub(super) fn log_started(&self, running: &Running) {
+        tracing::info!(
+            target: "server",
+            event_id = events::STARTED,
+            application = self.children.application,
+            pid = running.owner.pid(),
+            launched_pid = running.child.pid,
+            port = running.address.port(),
+            slot = self.shared.slot,
+            elapsed_s = self.known.elapsed.as_secs_f64(),
+            "the process is ready",
+        );
+    }
+
+    pub(super) fn log_failed(&self, failure: &StartFailure, causes: &[&str]) {
+        tracing::error!(
+            target: "server",
+            event_id = events::ATTEMPT_FAILED,
+            application = self.children.application,
+            site_root = %self.known.directory.display(),
+            command_line = self.known.command_line,
+            port = self.known.port,
+            pid = self.pid,
+            slot = self.shared.slot,
+            attempt = self.number,
+            "{}{}{}",
+            failure.summary(),
+            if causes.is_empty() { "" } else { " Likely causes: " },
+            causes.join(" "),
+        );
+    }
+}
+
+/// As one would type it.
+fn command_line(command: &Command) -> String {
+    let quoted = |part: &str| {
+        let plain = !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c == '"' || c == '\'');
+        if plain { part.to_owned() } else { format!("{part:?}") }
+    };
+    let mut line = quoted(&command.program.to_string_lossy());
+    for argument in &command.arguments {
+        line.push(' ');
+        line.push_str(&quoted(argument));
+    }
+    line
+}

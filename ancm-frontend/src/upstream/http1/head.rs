@@ -1,0 +1,307 @@
+//! Heads on the wire: ours to the backend, and the backend's to us.
+
+use bytes::{Bytes, BytesMut};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version,
+    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+    request::Parts,
+};
+use hyper::ext::ReasonPhrase;
+
+use super::chunked::Chunked;
+
+/// The longest head of an answer.
+// ANCM: forwardinghandler.cpp gives its client library the same limit.
+const HEAD_LIMIT: usize = 65_536;
+const LINES: usize = 100;
+
+/// How the end of a body is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// This much is still to come.
+    Length(u64),
+    /// It comes in chunks.
+    Chunked(Chunked),
+    /// It ends with the connection.
+    Close,
+}
+
+/// An answer's head.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) response: Response<()>,
+    pub(super) framing: Framing,
+    /// Whether another request may follow on the connection.
+    pub(super) keep_alive: bool,
+}
+
+/// Writes a request's head. `length` is that of its body, if it is known; without it the body goes in chunks.
+pub(super) fn write(parts: &Parts, length: Option<u64>, out: &mut Vec<u8>) {
+    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    out.reserve(256 + target.len());
+    for piece in [parts.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+        out.extend_from_slice(piece.as_bytes());
+    }
+    for (name, value) in &parts.headers {
+        if name != CONTENT_LENGTH && name != TRANSFER_ENCODING {
+            field(out, name.as_str(), value.as_bytes());
+        }
+    }
+    match length {
+        Some(0) if !needs_length(&parts.method, &parts.headers) => {}
+        Some(length) => field(out, "content-length", length.to_string().as_bytes()),
+        None => field(out, "transfer-encoding", b"chunked"),
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
+    out.extend_from_slice(name.as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 9110 8.6: the methods that are expected to have a body say so when it is empty; others when they said so.
+fn needs_length(method: &Method, headers: &HeaderMap) -> bool {
+    headers.contains_key(CONTENT_LENGTH) || [Method::POST, Method::PUT, Method::PATCH].contains(method)
+}
+
+/// Takes an answer's head out of the buffer, if it is all there; interim answers are skipped.
+pub(super) fn read(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, String> {
+    loop {
+        let Some(head) = read_one(buffer, method)? else { return Ok(None) };
+        let status = head.response.status();
+        if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Some(head));
+        }
+    }
+}
+
+fn read_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, String> {
+    let mut lines = [httparse::EMPTY_HEADER; LINES];
+    let mut parsed = httparse::Response::new(&mut lines);
+    let length = match parsed.parse(buffer) {
+        Ok(httparse::Status::Complete(length)) if length <= HEAD_LIMIT => length,
+        Ok(httparse::Status::Partial) if buffer.len() < HEAD_LIMIT => return Ok(None),
+        Ok(_) => return Err(format!("the head of its answer is longer than {HEAD_LIMIT} bytes")),
+        Err(error) => return Err(format!("the head of its answer is malformed: {error}")),
+    };
+    let (code, minor) = (parsed.code.unwrap_or_default(), parsed.version.unwrap_or_default());
+    let status = StatusCode::from_u16(code).map_err(|_| format!("its answer has the status {code}"))?;
+    let reason = parsed.reason.filter(|reason| !reason.is_empty() && Some(*reason) != status.canonical_reason());
+    let reason = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
+    // Where the values lie, so that they can share the buffer instead of being copied.
+    let start = buffer.as_ptr() as usize;
+    let mut fields: [(HeaderName, usize, usize); LINES] = std::array::from_fn(|_| (CONNECTION, 0, 0));
+    let count = parsed.headers.len();
+    for (field, line) in fields.iter_mut().zip(parsed.headers.iter()) {
+        let name = HeaderName::from_bytes(line.name.as_bytes())
+            .map_err(|_| format!("its answer has a header with the name {:?}", line.name))?;
+        let begin = if line.value.is_empty() { 0 } else { line.value.as_ptr() as usize - start };
+        *field = (name, begin, begin + line.value.len());
+    }
+    let head = buffer.split_to(length).freeze();
+    let mut headers = HeaderMap::with_capacity(count);
+    for (name, begin, end) in fields.into_iter().take(count) {
+        let value = value(&head, begin, end)
+            .ok_or_else(|| format!("its answer has a malformed value in the header {name}"))?;
+        headers.append(name, value);
+    }
+    let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    finish(status, version, headers, reason, method).map(Some)
+}
+
+fn value(head: &Bytes, begin: usize, end: usize) -> Option<HeaderValue> {
+    HeaderValue::from_maybe_shared(head.slice(begin..end)).ok()
+}
+
+fn finish(
+    status: StatusCode,
+    version: Version,
+    headers: HeaderMap,
+    reason: Option<ReasonPhrase>,
+    method: &Method,
+) -> Result<Head, String> {
+    let framing = framing(status, &headers, method)?;
+    let keep_alive = framing != Framing::Close && persists(version, &headers);
+    let mut response = Response::new(());
+    *response.status_mut() = status;
+    *response.version_mut() = version;
+    *response.headers_mut() = headers;
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(reason);
+    }
+    Ok(Head { response, framing, keep_alive })
+}
+
+/// RFC 9112 6.3, refusing what it lets a recipient guess.
+fn framing(status: StatusCode, headers: &HeaderMap, method: &Method) -> Result<Framing, String> {
+    let empty = status.is_informational() || matches!(status.as_u16(), 204 | 304) || method == Method::HEAD;
+    if empty {
+        return Ok(Framing::Length(0));
+    }
+    if headers.contains_key(TRANSFER_ENCODING) {
+        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+        return match (codings.next(), codings.next()) {
+            (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
+                Ok(Framing::Chunked(Chunked::Size))
+            }
+            _ => Err("its answer has a transfer coding that is not just `chunked`".to_owned()),
+        };
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    match (lengths.next(), lengths.next()) {
+        (None, _) => Ok(Framing::Close),
+        (Some(length), None) => digits(length.as_bytes())
+            .map(Framing::Length)
+            .ok_or_else(|| format!("its answer has the length {length:?}")),
+        (Some(_), Some(_)) => Err("its answer has more than one length".to_owned()),
+    }
+}
+
+fn digits(text: &[u8]) -> Option<u64> {
+    let all = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    all.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()
+}
+
+/// RFC 9112 9.3.
+fn persists(version: Version, headers: &HeaderMap) -> bool {
+    let says = |option: &str| {
+        headers.get_all(CONNECTION).iter().any(|line| {
+            line.as_bytes()
+                .split(|&byte| byte == b',')
+                .any(|item| item.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
+        })
+    };
+    if version == Version::HTTP_10 { says("keep-alive") && !says("close") } else { !says("close") }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn written(request: Request<()>, length: Option<u64>) -> String {
+        let mut out = Vec::new();
+        write(&request.into_parts().0, length, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn parse(text: &str) -> Result<Option<Head>, String> {
+        read(&mut BytesMut::from(text), &Method::GET)
+    }
+
+    fn parsed(text: &str) -> Head {
+        parse(text).unwrap().unwrap()
+    }
+
+    #[test]
+    fn writes_target_and_repeated_headers_as_they_are() {
+        let request = Request::builder()
+            .uri("/a%2Fb//c?x=%3F?")
+            .header("cookie", "a")
+            .header("cookie", "b")
+            .header("content-length", "7")
+            .body(())
+            .unwrap();
+        let text = "GET /a%2Fb//c?x=%3F? HTTP/1.1\r\ncookie: a\r\ncookie: b\r\ncontent-length: 7\r\n\r\n";
+        assert_eq!(written(request, Some(7)), text);
+    }
+
+    #[test]
+    fn frames_a_body_by_its_length_or_in_chunks() {
+        let post = |length| written(Request::post("/").body(()).unwrap(), length);
+        assert!(post(Some(0)).contains("content-length: 0\r\n"));
+        assert!(post(None).contains("transfer-encoding: chunked\r\n"));
+        assert_eq!(written(Request::get("/").body(()).unwrap(), Some(0)), "GET / HTTP/1.1\r\n\r\n");
+    }
+
+    #[test]
+    fn reads_an_answer_byte_by_byte() {
+        let text = "HTTP/1.1 200 Fine\r\nSet-Cookie: a\r\nset-cookie: b\r\nContent-Length: 2\r\n\r\nhi";
+        let mut buffer = BytesMut::new();
+        for (index, byte) in text.bytes().enumerate() {
+            buffer.extend_from_slice(&[byte]);
+            let Some(head) = read(&mut buffer, &Method::GET).unwrap() else { continue };
+            assert_eq!(index, text.len() - 3);
+            assert_eq!(head.response.headers().get_all("set-cookie").iter().count(), 2);
+            assert_eq!(head.response.extensions().get::<ReasonPhrase>().unwrap().as_bytes(), b"Fine");
+            assert_eq!((head.framing, head.keep_alive), (Framing::Length(2), true));
+            return;
+        }
+        panic!("never complete");
+    }
+
+    #[test]
+    fn skips_interim_answers_but_not_a_switch_of_protocols() {
+        let text = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
+        assert_eq!(parsed(text).response.status(), 204);
+        assert_eq!(parsed("HTTP/1.1 101 Switching Protocols\r\n\r\n").response.status(), 101);
+    }
+
+    #[test]
+    fn knows_which_answers_have_no_body() {
+        for status in [204, 304] {
+            let text = format!("HTTP/1.1 {status} X\r\ncontent-length: 5\r\n\r\n");
+            assert_eq!(parsed(&text).framing, Framing::Length(0), "{status}");
+        }
+        let mut buffer = BytesMut::from("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n");
+        assert_eq!(read(&mut buffer, &Method::HEAD).unwrap().unwrap().framing, Framing::Length(0));
+    }
+
+    #[test]
+    fn an_answer_without_a_length_ends_with_the_connection() {
+        let head = parsed("HTTP/1.1 200 OK\r\n\r\n");
+        assert_eq!((head.framing, head.keep_alive), (Framing::Close, false));
+    }
+
+    #[test]
+    fn keeps_a_connection_only_when_the_backend_does() {
+        let persists = |text: &str| parsed(&format!("{text}content-length: 0\r\n\r\n")).keep_alive;
+        assert!(persists("HTTP/1.1 200 OK\r\n"));
+        assert!(!persists("HTTP/1.1 200 OK\r\nConnection: x, Close\r\n"));
+        assert!(!persists("HTTP/1.0 200 OK\r\n"));
+        assert!(persists("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n"));
+    }
+
+    #[test]
+    fn refuses_what_could_be_read_in_two_ways() {
+        for head in [
+            "content-length: 3\r\ncontent-length: 3\r\n",
+            "content-length: +3\r\n",
+            "content-length: 3, 3\r\n",
+            "content-length: \r\n",
+            "content-length: 99999999999999999999\r\n",
+            "transfer-encoding: gzip, chunked\r\n",
+            "transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+            "transfer-encoding: identity\r\n",
+            "name : value\r\n",
+            "name: value\r\n folded\r\n",
+        ] {
+            assert!(parse(&format!("HTTP/1.1 200 OK\r\n{head}\r\n")).is_err(), "{head:?}");
+        }
+        assert!(parse("garbage\r\n\r\n").is_err());
+        assert!(parse("HTTP/2 200 OK\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn refuses_a_head_that_never_ends() {
+        let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(HEAD_LIMIT));
+        assert!(parse(&endless).unwrap_err().contains("longer than 65536"));
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_of_any_kind_never_panic(text: Vec<u8>) {
+            let _ = read(&mut BytesMut::from(&text[..]), &Method::GET);
+        }
+
+        #[test]
+        fn lines_of_any_kind_never_panic(lines in "(HTTP/1[.][01] [0-9]{3} [a-z]*\r\n)?([A-Za-z-]{0,9}: ?[ -~]{0,9}\r?\n){0,9}\r\n") {
+            let _ = read(&mut BytesMut::from(&lines[..]), &Method::GET);
+        }
+    }
+}

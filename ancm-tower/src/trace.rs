@@ -1,1 +1,0 @@
-//! One span and one line for each request.
