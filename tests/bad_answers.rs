@@ -168,8 +168,8 @@ fn the_application_hears_within_a_second_that_its_client_left() {
     let frontend = Frontend::serve(&app);
     frontend.started(1);
     let hang = |id: &str| get(&format!("/slow?head=60000&id={id}"), &[]);
-    leave(&frontend, "closed", |client| drop(client.send(hang("closed"))), drop);
-    leave(&frontend, "reset", |client| drop(client.send(hang("reset"))), Client::reset);
+    leave(&frontend, "closed", |client| { client.send(hang("closed")); }, drop);
+    leave(&frontend, "reset", |client| { client.send(hang("reset")); }, Client::reset);
 }
 
 #[test]

@@ -6,14 +6,15 @@ use crate::support::{
     frontend::Frontend,
 };
 
-/// Sends these bytes; the answer must come, and then the connection must end.
+/// Sends these bytes and nothing more; the answer must be the only one.
 fn refused(frontend: &Frontend, bytes: impl AsRef<[u8]>) -> Head {
     let mut client = frontend.connect();
-    client.send(bytes);
-    let head = client.head();
-    let rest = client.rest();
-    assert!(!String::from_utf8_lossy(&rest).contains("HTTP/1."), "something more was answered: {head:?}");
-    head
+    client.send(&bytes);
+    client.finish_sending();
+    let answers = String::from_utf8_lossy(&client.rest()).into_owned();
+    let sent = String::from_utf8_lossy(bytes.as_ref()).into_owned();
+    assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{sent:?} was answered {answers:?}");
+    Head::of(answers.as_bytes())
 }
 
 #[test]
@@ -44,6 +45,7 @@ fn refuses_what_is_no_request() {
     for bytes in bodies {
         let head = refused(&frontend, bytes);
         assert!(matches!(head.status, 400 | 505), "{head:?} for {:?}", String::from_utf8_lossy(bytes));
+        assert!(head.closes(), "where the next request would begin is unknown: {head:?}");
     }
     frontend.assert_sound();
 }
@@ -73,6 +75,7 @@ fn refuses_a_body_whose_length_is_in_doubt() {
         let request = format!("POST /record HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n0\r\n\r\nGET /record HTTP/1.1\r\n");
         let head = refused(&frontend, request);
         assert!(matches!(head.status, 400 | 413 | 501), "{head:?} for {lines:?}");
+        assert!(head.closes(), "{head:?} for {lines:?}");
     }
 }
 

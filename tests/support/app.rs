@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use tempfile::TempDir;
@@ -15,7 +16,7 @@ const LINKED: u64 = 256 * 1024;
 /// An application's folder, and what `ancm` needs in its environment to run it.
 #[derive(Debug)]
 pub(crate) struct App {
-    folder: TempDir,
+    folder: Arc<TempDir>,
     attributes: Vec<(String, String)>,
     variables: Vec<(String, String)>,
     body_limit: Option<u64>,
@@ -29,6 +30,7 @@ impl App {
     /// A folder with nothing in it.
     pub(crate) fn empty() -> Self {
         let folder = tempfile::Builder::new().prefix("ancm test ").tempdir().expect("a temporary folder");
+        let folder = Arc::new(folder);
         Self { folder, attributes: Vec::new(), variables: Vec::new(), body_limit: None, dotnet: None }
     }
 
@@ -108,6 +110,11 @@ impl App {
         );
         self.write("web.config", text);
         self
+    }
+
+    /// Keeps the folder there for as long as something runs in it.
+    pub(crate) fn keep(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
     }
 
     pub(crate) fn root(&self) -> &Path {

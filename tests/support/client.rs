@@ -208,6 +208,13 @@ impl Client {
 // === impl Head ===
 
 impl Head {
+    /// The head that these bytes begin with.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let text = String::from_utf8_lossy(bytes);
+        let lines: Vec<_> = text.split("\r\n").take_while(|line| !line.is_empty()).map(str::to_owned).collect();
+        Self::parse(&lines).unwrap_or_else(|error| panic!("{error}"))
+    }
+
     fn parse(lines: &[String]) -> io::Result<Self> {
         let (first, rest) = lines.split_first().ok_or_else(|| io::Error::other("an empty head"))?;
         let bad = || io::Error::other(format!("bad head: {lines:?}"));

@@ -7,11 +7,15 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use super::{
     PATIENCE,
@@ -28,6 +32,8 @@ pub(crate) struct Frontend {
     address: SocketAddr,
     marker: String,
     pub(crate) log: Log,
+    /// Deleted after the process has ended, not before.
+    _folder: Option<Arc<TempDir>>,
 }
 
 /// How to start one.
@@ -35,6 +41,7 @@ pub(crate) struct Frontend {
 pub(crate) struct Start {
     arguments: Vec<OsString>,
     environment: Vec<(String, String)>,
+    folder: Option<Arc<TempDir>>,
 }
 
 /// A process that is ready for requests.
@@ -60,6 +67,7 @@ impl Start {
         Self {
             arguments: vec![command.into(), folder.into()],
             environment: vec![("ANCM_FRONTEND_LOG_FORMAT".into(), "json".into())],
+            folder: None,
         }
     }
 
@@ -71,6 +79,7 @@ impl Start {
     pub(crate) fn run_at(app: &App, address: &str) -> Self {
         let mut start = Self::command("run", app.root()).argument("-l").argument(address);
         start.environment.extend(app.environment());
+        start.folder = Some(app.keep());
         start
     }
 
@@ -109,7 +118,7 @@ impl Start {
         let address: String =
             address.chars().take_while(|&c| c.is_ascii_hexdigit() || ".:[]".contains(c)).collect();
         let address = address.parse().unwrap_or_else(|_| panic!("no address in {line:?}"));
-        Frontend { child, address, marker, log }
+        Frontend { child, address, marker, log, _folder: self.folder }
     }
 
     /// Runs it to its end, which must come by itself.
