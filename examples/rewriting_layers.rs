@@ -5,6 +5,7 @@
 //! ```
 //!
 //! Both ends stand in one process, without a socket between them: it prints the headers at three places, and ends.
+// ci: run rewriting_layers
 
 use std::{convert::Infallible, net::Ipv4Addr};
 

@@ -5,6 +5,7 @@
 //! ```
 //!
 //! It opens no socket: it sends itself a few requests, prints what comes back, and ends.
+// ci: run single_layers
 
 use ancm_tower::{
     app_offline::{AppOfflineLayer, Page},

@@ -9,6 +9,7 @@ use std::convert::Infallible;
 
 use ancm_frontend::{config::Config, stack};
 use ancm_tower::{
+    BoxError,
     app_offline::Page,
     client::{Client, Scheme},
     startup_error::{Admission, StartupErrorLayer, WatchGate},
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 use tower::{Service, ServiceExt, service_fn};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<(), BoxError> {
     println!("a request goes through, outermost first:\n    {}\n", stack::order().join("\n    "));
 
     // What the supervisor and the watcher of app_offline.htm would say.
@@ -61,13 +62,13 @@ fn request() -> Request<Full<Bytes>> {
     request
 }
 
-async fn show<B>(when: &str, response: Response<B>) -> Result<(), Box<dyn std::error::Error>>
+async fn show<B>(when: &str, response: Response<B>) -> Result<(), BoxError>
 where
     B: http_body::Body<Data = Bytes>,
-    B::Error: std::error::Error + 'static,
+    B::Error: Into<BoxError>,
 {
     let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
+    let body = response.into_body().collect().await.map_err(Into::into)?.to_bytes();
     println!("{when}: {status}\n{}\n", String::from_utf8_lossy(&body));
     Ok(())
 }

@@ -108,9 +108,9 @@ fn report(note: &Note) {
 fn addresses(listen: &Listen) -> Result<Vec<SocketAddr>, Failure> {
     let mut addresses = Vec::new();
     for address in &listen.addresses {
-        let resolved = address
-            .resolve()
-            .map_err(|error| Failure::new(Exit::CannotCreate, RunError::Resolve(address.to_string(), error)))?;
+        let resolved = address.resolve().map_err(|error| {
+            Failure::new(Exit::CannotCreate, RunError::Resolve(address.to_string(), error))
+        })?;
         addresses.extend(resolved);
     }
     Ok(addresses)

@@ -105,7 +105,9 @@ impl Table {
 
     fn tidy(&self) {
         if let State::Ready { backends, .. } = &lock(&self.shared.current).state {
-            backends.iter().for_each(|backend| backend.tidy());
+            for backend in backends {
+                backend.tidy();
+            }
         }
     }
 }

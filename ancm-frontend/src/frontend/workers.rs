@@ -30,7 +30,8 @@ impl Workers {
     ) -> io::Result<Self> {
         let (connections, released) = lease();
         let (drain, finish) = (CancellationToken::new(), CancellationToken::new());
-        let mut sockets: Vec<_> = listeners.into_iter().map(|listeners| listeners.sockets.into_iter()).collect();
+        let mut sockets: Vec<_> =
+            listeners.into_iter().map(|listeners| listeners.sockets.into_iter()).collect();
         let threads = (0..count).map(|number| {
             let worker = Worker {
                 number,

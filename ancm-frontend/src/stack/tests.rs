@@ -51,7 +51,8 @@ async fn token_certificate_and_identity_go_through_and_a_clients_own_do_not() {
     let mut app = super::outer(page, StartupErrorLayer::new(table), Dispatch::new(stacks));
 
     let mut request = Request::new(Body::default());
-    for name in ["MS-ASPNETCORE-TOKEN", "ms-aspnetcore-clientcert", "Ms-AspNetCore-WinAuthToken", "X-Original-For"]
+    for name in
+        ["MS-ASPNETCORE-TOKEN", "ms-aspnetcore-clientcert", "Ms-AspNetCore-WinAuthToken", "X-Original-For"]
     {
         request.headers_mut().append(name.parse::<http::HeaderName>().unwrap(), "mine".parse().unwrap());
     }

@@ -76,11 +76,11 @@ pub fn prepare_switch<B>(response: &mut Response<B>) {
 fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let protocol = headers.get(UPGRADE)?;
     let asked = headers.get_all(CONNECTION).iter().any(|line| names(line).any(|name| name == "upgrade"));
-    (asked && names(protocol).all(is_tunnelled)).then(|| protocol.clone())
+    (asked && names(protocol).all(|protocol| is_tunnelled(&protocol))).then(|| protocol.clone())
 }
 
 /// A switch to another HTTP would leave the layers behind, and TLS must not begin in the middle.
-fn is_tunnelled(protocol: String) -> bool {
+fn is_tunnelled(protocol: &str) -> bool {
     protocol != "h2c" && !protocol.starts_with("http/") && !protocol.starts_with("tls/")
 }
 

@@ -23,7 +23,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, task::AbortHandle};
 
-use super::{Client, ExchangeError, Io, body::Reclaim, pool::Reuse};
+use super::{Client, ExchangeError, Io, Switch, body::Reclaim, pool::Reuse};
 
 /// Makes connections by hyper for requests with bodies of type `B`.
 pub struct HyperClient<B> {
@@ -120,9 +120,7 @@ where
         })
     }
 
-    fn switch(
-        response: &mut Response<Self::Body>,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send>> {
+    fn switch(response: &mut Response<Self::Body>) -> Switch {
         let connection = response.body_mut().connection.take();
         let upgrade = hyper::upgrade::on(response);
         Box::pin(async move {

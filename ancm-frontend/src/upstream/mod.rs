@@ -59,9 +59,7 @@ pub trait Client<B>: Clone + Send + Sync + 'static {
     /// Begins an exchange.
     fn exchange(&self, connection: Self::Connection, request: Request<B>) -> Self::Exchange;
     /// The stream behind an answer with status 101.
-    fn switch(
-        response: &mut Response<Self::Body>,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send>>;
+    fn switch(response: &mut Response<Self::Body>) -> Switch;
 }
 
 /// Why an exchange gave no answer.
@@ -77,6 +75,9 @@ pub enum ExchangeError<B> {
 pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// The stream behind an answer that switches protocols, once both sides have switched.
+pub type Switch = Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send>>;
 
 /// The innermost service.
 #[derive(Clone, Debug)]

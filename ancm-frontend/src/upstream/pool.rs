@@ -94,6 +94,7 @@ impl<C: Send + 'static> Attachment for Pool<C> {
 mod tests {
     use super::*;
 
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the pool asks by reference")]
     fn ready(_: &u32) -> Reuse {
         Reuse::Ready
     }

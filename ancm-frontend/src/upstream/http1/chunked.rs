@@ -84,12 +84,14 @@ impl Chunked {
             return Ok(Step::End);
         }
         let mut lines = [httparse::EMPTY_HEADER; TRAILER_LINES];
-        let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(&section, &mut lines) else {
+        let Ok(httparse::Status::Complete((_, fields))) = httparse::parse_headers(&section, &mut lines)
+        else {
             return Err("its trailers are malformed");
         };
         let mut trailers = HeaderMap::with_capacity(fields.len());
         for field in fields {
-            let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| "a trailer's name is malformed")?;
+            let name =
+                HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| "a trailer's name is malformed")?;
             let value = HeaderValue::from_bytes(field.value).map_err(|_| "a trailer's value is malformed")?;
             trailers.append(name, value);
         }
@@ -118,7 +120,7 @@ fn size(line: &[u8]) -> Result<u64, &'static str> {
     const MALFORMED: &str = "a chunk's size is malformed";
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let rest = line[digits..].trim_ascii_start();
-    if digits == 0 || !matches!(rest.first(), None | Some(b';')) || rest.iter().any(|&byte| byte == b'\r') {
+    if digits == 0 || !matches!(rest.first(), None | Some(b';')) || rest.contains(&b'\r') {
         return Err(MALFORMED);
     }
     let text = std::str::from_utf8(&line[..digits]).map_err(|_| MALFORMED)?;

@@ -89,7 +89,8 @@ fn read_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, Stri
     };
     let (code, minor) = (parsed.code.unwrap_or_default(), parsed.version.unwrap_or_default());
     let status = StatusCode::from_u16(code).map_err(|_| format!("its answer has the status {code}"))?;
-    let reason = parsed.reason.filter(|reason| !reason.is_empty() && Some(*reason) != status.canonical_reason());
+    let reason =
+        parsed.reason.filter(|reason| !reason.is_empty() && Some(*reason) != status.canonical_reason());
     let reason = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
     // Where the values lie, so that they can share the buffer instead of being copied.
     let start = buffer.as_ptr() as usize;

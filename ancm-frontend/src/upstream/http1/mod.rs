@@ -38,7 +38,7 @@ use self::{
     head::Head,
     pump::{Pump, PumpError},
 };
-use super::{Client, ExchangeError, Io, pool::Reuse};
+use super::{Client, ExchangeError, Io, Switch, pool::Reuse};
 
 /// Read at once at first; doubled as long as the backend fills it.
 const FIRST_READ: usize = 8 * 1024;
@@ -143,9 +143,7 @@ where
         Exchange { wire: Some(connection.wire), request, pump: None, method, broken: false }
     }
 
-    fn switch(
-        response: &mut Response<Http1Body<B>>,
-    ) -> Pin<Box<dyn Future<Output = io::Result<Box<dyn Io>>> + Send>> {
+    fn switch(response: &mut Response<Http1Body<B>>) -> Switch {
         let wire = response.body_mut().take_wire();
         Box::pin(async move {
             let Wire { stream, read, .. } = wire.ok_or(io::ErrorKind::NotConnected)?;
@@ -194,7 +192,9 @@ where
 {
     /// Sends what can be sent. A connection that takes no more is no error yet: there may be an answer.
     fn poll_send(&mut self, context: &mut Context<'_>, wire: &mut Wire) -> Result<(), ExchangeError<B>> {
-        if self.pump.is_none() && let Some((parts, body)) = self.request.take() {
+        if self.pump.is_none()
+            && let Some((parts, body)) = self.request.take()
+        {
             let length = body.size_hint().exact();
             let mut head = std::mem::take(&mut wire.head);
             head::write(&parts, length, &mut head);

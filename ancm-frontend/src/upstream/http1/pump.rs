@@ -67,7 +67,11 @@ where
     }
 
     /// Sends as much as can be sent now; ready when all of it has been.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>, stream: &mut TcpStream) -> Poll<Result<(), PumpError>> {
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: &mut TcpStream,
+    ) -> Poll<Result<(), PumpError>> {
         loop {
             // A body that is there already goes out with the head, in one call.
             let waiting = !self.ended && self.data.is_empty() && self.poll_body(context)?.is_pending();

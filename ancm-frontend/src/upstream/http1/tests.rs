@@ -67,16 +67,12 @@ async fn outcome<C: Client<TestBody>>(client: C, address: SocketAddr, request: R
     let mut body = Box::pin(body);
     let mut text = Some(String::new());
     while let Some(frame) = body.frame().await {
-        match (frame, &mut text) {
-            (Ok(frame), Some(text)) => {
-                if let Some(data) = frame.data_ref() {
-                    text.push_str(&String::from_utf8_lossy(data));
-                }
-            }
-            _ => {
-                text = None;
-                break;
-            }
+        let (Ok(frame), Some(text)) = (frame, &mut text) else {
+            text = None;
+            break;
+        };
+        if let Some(data) = frame.data_ref() {
+            text.push_str(&String::from_utf8_lossy(data));
         }
     }
     let reusable = text.is_some() && body.reclaim().is_some();
