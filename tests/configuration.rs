@@ -77,9 +77,10 @@ fn a_file_that_is_no_xml_is_refused_with_its_place() {
 
 #[test]
 fn a_file_in_another_encoding_is_refused() {
-    let text = element("processPath=\"dotnet\"");
-    let utf16: Vec<u8> = "\u{feff}".encode_utf16().chain(text.encode_utf16()).flat_map(u16::to_le_bytes).collect();
-    is_refused(&with(utf16), &["UTF-16"]);
+    let text = format!("\u{feff}{}", element("processPath=\"dotnet\""));
+    is_refused(&with(text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect::<Vec<_>>()), &["UTF-32"]);
+    let declared = [br#"<?xml version="1.0" encoding="windows-1252"?><configuration><!-- gr"#.as_slice(), b"\xfc\xdfe -->"].concat();
+    is_refused(&with(declared), &["windows-1252", "web.config:1:"]);
     let latin1 = [b"<configuration><!-- gr\xfc\xdfe -->".as_slice(), b"</configuration>"].concat();
     is_refused(&with(latin1), &["UTF-8"]);
 }
@@ -88,7 +89,13 @@ fn a_file_in_another_encoding_is_refused() {
 fn a_byte_order_mark_is_no_fault() {
     let app = App::misbehaving("");
     let text = fs::read_to_string(app.path("web.config")).unwrap();
-    app.write("web.config", format!("\u{feff}{text}"));
+    let with_mark = format!("\u{feff}{text}");
+    app.write("web.config", &with_mark);
+    assert_eq!(check(&app).code, Some(0));
+    assert_eq!(Frontend::serve(&app).get("/record").status(), 200);
+    // IIS reads this, too.
+    let utf16 = with_mark.replace("utf-8", "utf-16");
+    app.write("web.config", utf16.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>());
     assert_eq!(check(&app).code, Some(0));
     assert_eq!(Frontend::serve(&app).get("/record").status(), 200);
 }
@@ -209,7 +216,7 @@ fn a_program_of_another_architecture_is_named() {
     let app = app.attribute("processPath", "./program");
     let checked = check(&app);
     assert_eq!(checked.code, Some(1), "{}", checked.stdout);
-    assert!(checked.stdout.to_lowercase().contains("aarch64"), "{}", checked.stdout);
+    assert!(checked.stdout.contains("arm64"), "{}", checked.stdout);
     let frontend = Frontend::serve(&app);
     let page = frontend.get("/");
     assert_eq!(page.status(), 502);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::support::{
     PATIENCE,
     app::App,
@@ -16,21 +18,29 @@ use crate::support::{
 fn a_killed_process_costs_only_the_requests_in_flight_on_it() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app.attribute("rapidFailsPerMinute", "100"));
-    const CLIENTS: usize = 8;
-    let load = Load::start(frontend.address(), "/HelloWorld", CLIENTS);
+    let load = Load::start(frontend.address(), "/HelloWorld", 8);
+    let mut deaths = Vec::new();
     for life in 1..=3 {
         let pid = frontend.started(life).pid;
         load.reaches(life * 20, "by this process", |outcome| outcome.is_by(pid));
+        let process = Watched::new(pid);
+        let killed = Instant::now();
         kill(pid);
+        assert!(process.ends_within(PATIENCE));
+        deaths.push(killed..=Instant::now());
     }
     let pid = frontend.started(4).pid;
     load.reaches(20, "by the last process", |outcome| outcome.is_by(pid));
     let outcomes = load.stop();
     let lost: Vec<_> = outcomes.iter().filter(|outcome| !outcome.is(200)).collect();
-    // A client has one request at a time, so a kill can cost each client one.
-    assert!(lost.len() <= 3 * CLIENTS, "{} lost: {lost:?}", lost.len());
-    let allowed = |outcome: &&&Outcome| outcome.is(502) || matches!(outcome, Outcome::Failed(_));
-    assert_eq!(lost.iter().filter(allowed).count(), lost.len(), "{lost:?}");
+    // Killing takes the system some milliseconds, in which the process may still accept and never answer.
+    let excused = |outcome: &Outcome| {
+        deaths.iter().any(|death| outcome.began <= *death.end() && outcome.ended >= *death.start())
+    };
+    let (excused, others): (Vec<_>, Vec<_>) = lost.into_iter().partition(|outcome| excused(outcome));
+    assert!(others.is_empty(), "lost without a reason: {others:?}");
+    println!("{} of {} requests were lost with their process", excused.len(), outcomes.len());
+    assert!(excused.iter().all(|outcome| outcome.is(502)), "{excused:?}");
     frontend.assert_sound();
 }
 
@@ -63,8 +73,10 @@ fn a_request_in_flight_on_a_killed_process_is_502_and_never_sent_again() {
     let mut client = frontend.connect();
     client.send(request("POST", "/ledger/once?ms=60000", &[], ""));
     in_flight(&mut frontend.connect(), 1);
+    let process = Watched::new(pid);
     kill(pid);
     assert_eq!(client.response().status(), 502);
+    assert!(process.ends_within(PATIENCE));
     assert_eq!(frontend.post("/ledger/another").status(), 200);
     let text = std::fs::read_to_string(&ledger).unwrap();
     assert!(!text.contains("once"), "{text}");
@@ -125,9 +137,15 @@ fn nothing_survives_a_frontend_that_is_killed() {
     let marked = process::with_marker(frontend.marker());
     assert!(marked.len() >= 5, "{}", describe(&marked));
     assert!(all.iter().all(|pid| marked.contains(pid)), "{all:?} in {}", describe(&marked));
-    let watched: Vec<_> = marked.into_iter().map(Watched::new).collect();
+    ends_with_the_frontend(&frontend);
+}
+
+/// Kills the frontend; everything that belongs to it must be gone a second later.
+fn ends_with_the_frontend(frontend: &Frontend) {
+    let watched: Vec<_> = process::with_marker(frontend.marker()).into_iter().map(Watched::new).collect();
+    let deadline = Instant::now() + Duration::from_secs(1);
     kill(frontend.pid());
-    let alive = |watched: &&Watched| !watched.ends_within(Duration::from_secs(1));
+    let alive = |watched: &&Watched| !watched.ends_within(deadline.saturating_duration_since(Instant::now()));
     let left: Vec<_> = watched.iter().filter(alive).map(|watched| watched.pid).collect();
     assert!(left.is_empty(), "alive after a second: {}", describe(&left));
     assert_eq!(process::with_marker(frontend.marker()), Vec::<i64>::new());
@@ -139,11 +157,8 @@ fn nothing_survives_a_frontend_that_is_killed_while_the_application_starts() {
     let line = frontend.log.says("grandchild: ").text;
     let (_, pid) = line.split_once("grandchild: ").unwrap();
     let pid = pid.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap();
-    let grandchild = Watched::new(pid);
-    assert!(grandchild.is_alive());
-    kill(frontend.pid());
-    assert!(grandchild.ends_within(Duration::from_secs(1)), "{}", describe(&[pid]));
-    assert_eq!(process::with_marker(frontend.marker()), Vec::<i64>::new());
+    assert!(Watched::new(pid).is_alive());
+    ends_with_the_frontend(&frontend);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::support::{
     PATIENCE,
     app::App,
     client::{Client, get, request},
+    eventually,
     frontend::{Frontend, Start},
     process::{self, Watched},
     site::in_flight,
@@ -76,7 +77,8 @@ fn stopping_accepts_no_more() {
     in_flight(&mut frontend.connect(), 1);
     frontend.signal(Signal::TERM);
     assert_eq!(idle.rest(), b"", "an idle connection is ended at once");
-    assert!(Client::try_connect(frontend.address()).is_err(), "nobody listens any more");
+    eventually("nobody listens any more", PATIENCE, || Client::try_connect(frontend.address()).err());
+    assert_eq!(frontend.log.count(|line| line.is_event(1006)), 0, "the application still works for us");
     assert_eq!(slow.response().status(), 200);
     assert_eq!(frontend.ended(PATIENCE).code(), Some(0));
 }
@@ -112,7 +114,7 @@ fn stopping_while_the_application_starts_is_quick() {
     let mut frontend = Frontend::serve(&App::misbehaving("print:on my way;never-listen"));
     frontend.log.says("on my way");
     let mut held = frontend.connect();
-    held.send(get("/", &[]));
+    held.send(get("/", &[])).await_read();
     frontend.signal(Signal::TERM);
     // Nobody waits for what cannot be any more.
     assert_eq!(held.response().status(), 503);
@@ -252,7 +254,9 @@ fn several_processes_share_the_requests() {
     assert_eq!(seen, started);
     // One dies, the others go on.
     let victim = *started.first().unwrap();
+    let process = Watched::new(victim);
     process::kill(victim);
+    assert!(process.ends_within(PATIENCE));
     for _ in 0..30 {
         assert_eq!(frontend.get("/HelloWorld").status(), 200);
     }

@@ -144,7 +144,7 @@ fn a_starting_application_can_be_taken_offline() {
     let frontend = Frontend::serve(&app);
     frontend.log.says("on my way");
     let mut held = frontend.connect();
-    held.send(get("/", &[]));
+    held.send(get("/", &[])).await_read();
     app.take_offline(PAGE);
     await_offline(&frontend, PAGE);
     // A request that was held already is not left waiting.
@@ -159,8 +159,9 @@ fn under_load_there_is_only_200_and_503() {
     for round in 1..=5 {
         let pid = frontend.started(round).pid;
         load.reaches(20, "by this process", |outcome| outcome.is_by(pid));
+        let before = load.count(|outcome| outcome.is(503));
         app.take_offline(PAGE);
-        load.reaches(round * 20, "offline", |outcome| outcome.is(503));
+        load.reaches(before + 20, "offline", |outcome| outcome.is(503));
         app.bring_online();
     }
     let pid = frontend.started(6).pid;
@@ -178,7 +179,7 @@ fn flapping_under_load_loses_nothing() {
     frontend.started(1);
     let load = Load::start(frontend.address(), "/HelloWorld", 4);
     for _ in 0..20 {
-        let before = load.len();
+        let before = load.count(|_| true);
         app.take_offline(PAGE);
         app.bring_online();
         load.reaches(before + 1, "of any kind", |_| true);

@@ -1,20 +1,27 @@
 //! Requests that are refused before the application sees anything of them.
 
+use std::time::Duration;
+
 use crate::support::{
     app::App,
     client::{Head, get},
     frontend::Frontend,
 };
 
-/// Sends these bytes and nothing more; the answer must be the only one.
+/// Sends these bytes; there must be one answer, and after it the connection ends or goes on with the next request.
 fn refused(frontend: &Frontend, bytes: impl AsRef<[u8]>) -> Head {
     let mut client = frontend.connect();
-    client.send(&bytes);
-    client.finish_sending();
-    let answers = String::from_utf8_lossy(&client.rest()).into_owned();
+    client.patience(Duration::from_secs(5));
     let sent = String::from_utf8_lossy(bytes.as_ref()).into_owned();
-    assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{sent:?} was answered {answers:?}");
-    Head::of(answers.as_bytes())
+    let answer = client.try_exchange(bytes).unwrap_or_else(|error| panic!("{error} for {sent:?}"));
+    if answer.head.closes() {
+        let rest = client.rest();
+        assert!(rest.is_empty(), "{sent:?} was answered {answer:?} and {:?}", String::from_utf8_lossy(&rest));
+    } else {
+        let next = client.exchange(get("/record?next", &[]));
+        assert!(next.text().starts_with("GET /record?next HTTP/1.1\r\n"), "{sent:?} reached {}", next.text());
+    }
+    answer.head
 }
 
 #[test]

@@ -52,7 +52,8 @@ impl App {
             ("stdoutLogFile".into(), r".\logs\stdout".into()),
             ("hostingModel".into(), "outofprocess".into()),
         ];
-        Some(app)
+        // By default it prints eight lines for each request.
+        Some(app.variable("Logging__LogLevel__Microsoft.AspNetCore", "Warning"))
     }
 
     /// The backend of [`backend`], which needs nothing installed and does what the orders say.

@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::PATIENCE;
+use super::{PATIENCE, eventually};
 
 /// One connection; requests follow each other on it.
 #[derive(Debug)]
@@ -72,6 +72,20 @@ impl Client {
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
         self.stream.write_all(bytes.as_ref()).expect("the server reads");
         self
+    }
+
+    /// Waits until the server has taken all that was sent out of its socket.
+    pub(crate) fn await_read(&self) {
+        let port = |address: io::Result<SocketAddr>| address.expect("a connected socket").port();
+        let server = format!(":{:04X} ", port(self.stream.peer_addr()));
+        let ends = format!("{server}0100007F:{:04X} ", port(self.stream.local_addr()));
+        eventually("the server has read what was sent", PATIENCE, || {
+            let table = std::fs::read_to_string("/proc/net/tcp").expect("there is /proc");
+            let row = table.lines().find(|row| row.contains(&ends))?;
+            // Its fifth column: bytes to send, bytes to read.
+            let queues = row.split_whitespace().nth(4)?;
+            queues.ends_with(":00000000").then_some(())
+        });
     }
 
     /// Ends what we send; the server may still answer.
@@ -208,13 +222,6 @@ impl Client {
 // === impl Head ===
 
 impl Head {
-    /// The head that these bytes begin with.
-    pub(crate) fn of(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        let lines: Vec<_> = text.split("\r\n").take_while(|line| !line.is_empty()).map(str::to_owned).collect();
-        Self::parse(&lines).unwrap_or_else(|error| panic!("{error}"))
-    }
-
     fn parse(lines: &[String]) -> io::Result<Self> {
         let (first, rest) = lines.split_first().ok_or_else(|| io::Error::other("an empty head"))?;
         let bad = || io::Error::other(format!("bad head: {lines:?}"));

@@ -132,7 +132,7 @@ impl Start {
         });
         if !Watched::new(child.id().into()).ends_within(PATIENCE) {
             let _ = child.kill();
-            panic!("ancm does not end by itself:\n{}", log.text());
+            panic!("ancm does not end by itself:\n{}", log.report());
         }
         let code = child.wait().expect("it has ended").code();
         log.ended();
@@ -188,7 +188,7 @@ impl Frontend {
     /// Waits for its end.
     pub(crate) fn ended(&mut self, limit: Duration) -> ExitStatus {
         let ended = Watched::new(self.pid()).ends_within(limit);
-        assert!(ended, "ancm has not ended after {limit:?}:\n{}", self.log.text());
+        assert!(ended, "ancm has not ended after {limit:?}:\n{}", self.log.report());
         self.child.wait().expect("it has ended")
     }
 
@@ -201,7 +201,7 @@ impl Frontend {
     /// Fails if something went wrong inside that no answer shows.
     pub(crate) fn assert_sound(&self) {
         let panicked = |line: &Line| line.text.contains("panicked at");
-        assert_eq!(self.log.count(panicked), 0, "ancm panicked:\n{}", self.log.text());
+        assert_eq!(self.log.count(panicked), 0, "ancm panicked:\n{}", self.log.report());
     }
 }
 
@@ -215,7 +215,7 @@ impl Drop for Frontend {
             let _ = pid.map(|pid| rustix::process::kill_process(pid, Signal::KILL));
         }
         if std::thread::panicking() {
-            println!("--- what ancm printed\n{}---", self.log.text());
+            println!("--- what ancm printed\n{}---", self.log.report());
         }
     }
 }

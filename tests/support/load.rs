@@ -6,6 +6,8 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use tokio::time::Instant;
+
 use super::{
     PATIENCE,
     client::{Client, get},
@@ -30,9 +32,16 @@ struct State {
     stop: bool,
 }
 
-/// What became of one request.
+/// One request, and what became of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) began: Instant,
+    pub(crate) ended: Instant,
+    end: End,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Outcome {
+enum End {
     /// The status, and the value of `X-Site-Pid`.
     Answered { status: u16, pid: Option<i64> },
     /// What the client saw instead of an answer.
@@ -62,9 +71,9 @@ impl Load {
         assert!(count(&state) >= n, "not {n} requests {what}; the last: {:?}", state.outcomes.last());
     }
 
-    /// How many requests have ended so far.
-    pub(crate) fn len(&self) -> usize {
-        self.shared.state.lock().unwrap().outcomes.len()
+    /// How many requests have had such an outcome so far.
+    pub(crate) fn count(&self, matching: impl Fn(&Outcome) -> bool) -> usize {
+        self.shared.state.lock().unwrap().outcomes.iter().filter(|outcome| matching(outcome)).count()
     }
 
     /// Lets the requests under way end, and tells what became of all.
@@ -100,13 +109,15 @@ impl Shared {
                 }
                 Ok::<_, std::io::Error>(response)
             };
-            let outcome = match ask() {
-                Ok(response) => Outcome::Answered {
+            let began = Instant::now();
+            let end = match ask() {
+                Ok(response) => End::Answered {
                     status: response.status(),
                     pid: response.header("x-site-pid").and_then(|pid| pid.parse().ok()),
                 },
-                Err(error) => Outcome::Failed(error.to_string()),
+                Err(error) => End::Failed(error.to_string()),
             };
+            let outcome = Outcome { began, ended: Instant::now(), end };
             self.state.lock().unwrap().outcomes.push(outcome);
             self.grown.notify_all();
         }
@@ -117,10 +128,10 @@ impl Shared {
 
 impl Outcome {
     pub(crate) fn is(&self, status: u16) -> bool {
-        matches!(self, Self::Answered { status: found, .. } if *found == status)
+        matches!(self.end, End::Answered { status: found, .. } if found == status)
     }
 
     pub(crate) fn is_by(&self, pid: i64) -> bool {
-        matches!(self, Self::Answered { status: 200, pid: Some(found) } if *found == pid)
+        matches!(self.end, End::Answered { status: 200, pid: Some(found) } if found == pid)
     }
 }

@@ -67,6 +67,18 @@ impl Log {
         self.lines().iter().map(|line| line.text.clone() + "\n").collect()
     }
 
+    /// The end of it, without what comes once for each request, for the message of a failed test.
+    pub(crate) fn report(&self) -> String {
+        let lines = self.lines();
+        let ours = |line: &&Line| {
+            line.field("target").is_none_or(|target| target != "app" && target != "access")
+                && !line.text.contains("request refused")
+        };
+        let ours: Vec<_> = lines.iter().filter(ours).collect();
+        let shown = &ours[ours.len().saturating_sub(40)..];
+        shown.iter().map(|line| line.text.chars().take(800).collect::<String>() + "\n").collect()
+    }
+
     /// Waits for the first line of this kind.
     pub(crate) fn first(&self, what: &str, matching: impl Fn(&Line) -> bool) -> Line {
         self.nth(what, 1, matching)
@@ -83,7 +95,7 @@ impl Log {
             .unwrap();
         let found = find(&lines);
         drop(lines);
-        found.unwrap_or_else(|| panic!("{what} (number {n}) is not in the log:\n{}", self.text()))
+        found.unwrap_or_else(|| panic!("{what} (number {n}) is not in the log:\n{}", self.report()))
     }
 
     /// Waits for the first line that holds this text.
@@ -106,7 +118,7 @@ impl Log {
         let lines = self.shared.lines.lock().unwrap();
         let waited = self.shared.arrived.wait_timeout_while(lines, PATIENCE, |lines| !lines.ended);
         let ended = waited.unwrap().0.ended;
-        assert!(ended, "somebody still holds the standard error of the program open:\n{}", self.text());
+        assert!(ended, "somebody still holds the standard error of the program open:\n{}", self.report());
     }
 }
 
