@@ -4,30 +4,54 @@ use std::time::Duration;
 
 use crate::support::{
     app::App,
-    client::{Head, get},
+    client::get,
     frontend::Frontend,
 };
 
-/// Sends these bytes; there must be one answer, and after it the connection ends or goes on with the next request.
-fn refused(frontend: &Frontend, bytes: impl AsRef<[u8]>) -> Head {
+/// What is expected of a refusal.
+#[derive(Clone, Copy, Debug)]
+struct Expected {
+    statuses: &'static [u16],
+    /// Where the next request would begin is unknown, so there must not be one.
+    closes: bool,
+}
+
+/// Sends each of these; all must be refused. Tells all that were not.
+fn all_are_refused<T: AsRef<[u8]>>(frontend: &Frontend, expected: Expected, requests: &[T]) {
+    let faults: Vec<_> = requests
+        .iter()
+        .filter_map(|bytes| {
+            let fault = fault(frontend, expected, bytes.as_ref()).err()?;
+            Some(format!("{:?}: {fault}", String::from_utf8_lossy(bytes.as_ref())))
+        })
+        .collect();
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), requests.len(), faults.join("\n"));
+    frontend.assert_sound();
+}
+
+/// There must be one answer, and after it the connection ends or goes on with the next request.
+fn fault(frontend: &Frontend, expected: Expected, bytes: &[u8]) -> Result<(), String> {
     let mut client = frontend.connect();
-    client.patience(Duration::from_secs(5));
-    let sent = String::from_utf8_lossy(bytes.as_ref()).into_owned();
-    let answer = client.try_exchange(bytes).unwrap_or_else(|error| panic!("{error} for {sent:?}"));
+    client.patience(Duration::from_secs(3));
+    let answer = client.try_exchange(bytes).map_err(|error| format!("no answer: {error}"))?;
+    if !expected.statuses.contains(&answer.status()) {
+        return Err(format!("answered {}", answer.status()));
+    }
     if answer.head.closes() {
         let rest = client.rest();
-        assert!(rest.is_empty(), "{sent:?} was answered {answer:?} and {:?}", String::from_utf8_lossy(&rest));
-    } else {
-        let next = client.exchange(get("/record?next", &[]));
-        assert!(next.text().starts_with("GET /record?next HTTP/1.1\r\n"), "{sent:?} reached {}", next.text());
+        return if rest.is_empty() { Ok(()) } else { Err(format!("then {:?}", String::from_utf8_lossy(&rest))) };
     }
-    answer.head
+    if expected.closes {
+        return Err("the connection is not closed".into());
+    }
+    let next = client.exchange(get("/record?next", &[])).text();
+    if next.starts_with("GET /record?next HTTP/1.1\r\n") { Ok(()) } else { Err(format!("then {next}")) }
 }
 
 #[test]
 fn refuses_what_is_no_request() {
     let frontend = Frontend::serve(&App::misbehaving(""));
-    let bodies: [&[u8]; 20] = [
+    let bodies: [&[u8]; 19] = [
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 this is TLS\r\n\r\n",
         b"hello\r\n\r\n",
         b"GET\r\n\r\n",
@@ -47,20 +71,14 @@ fn refuses_what_is_no_request() {
         b"GET / HTTP/1.1\nHost: a\n\n",
         b"GET / HTTP/1.1\r\nHost: a\nX: y\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ];
-    for bytes in bodies {
-        let head = refused(&frontend, bytes);
-        assert!(matches!(head.status, 400 | 505), "{head:?} for {:?}", String::from_utf8_lossy(bytes));
-        assert!(head.closes(), "where the next request would begin is unknown: {head:?}");
-    }
-    frontend.assert_sound();
+    all_are_refused(&frontend, Expected { statuses: &[400, 505], closes: true }, &bodies);
 }
 
 #[test]
 fn refuses_a_body_whose_length_is_in_doubt() {
     let frontend = Frontend::serve(&App::misbehaving(""));
-    for lines in [
+    let lines = [
         "Content-Length: 3\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: chunked\r\nContent-Length: 3",
         "Content-Length: 3\r\nContent-Length: 4",
@@ -78,12 +96,11 @@ fn refuses_a_body_whose_length_is_in_doubt() {
         "Transfer-Encoding: identity",
         "Transfer-Encoding: xchunked",
         "Transfer-Encoding: \"chunked\"",
-    ] {
-        let request = format!("POST /record HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n0\r\n\r\nGET /record HTTP/1.1\r\n");
-        let head = refused(&frontend, request);
-        assert!(matches!(head.status, 400 | 413 | 501), "{head:?} for {lines:?}");
-        assert!(head.closes(), "{head:?} for {lines:?}");
-    }
+    ];
+    let requests = lines.map(|lines| {
+        format!("POST /record HTTP/1.1\r\nHost: a\r\n{lines}\r\n\r\n0\r\n\r\nGET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n")
+    });
+    all_are_refused(&frontend, Expected { statuses: &[400, 413, 501], closes: true }, &requests);
 }
 
 #[test]
@@ -102,20 +119,33 @@ fn refuses_broken_chunks_and_says_nothing_of_them_to_the_application() {
 }
 
 #[test]
-fn refuses_a_request_without_one_proper_host() {
+fn refuses_a_request_without_one_host() {
     let frontend = Frontend::serve(&App::misbehaving(""));
-    for request in [
+    let requests = [
         "GET /record HTTP/1.1\r\n\r\n",
         "GET /record HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         "GET /record HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
-        "GET /record HTTP/1.1\r\nHost: a b\r\n\r\n",
-        "GET /record HTTP/1.1\r\nHost: a/b\r\n\r\n",
-        "GET /record HTTP/1.1\r\nHost: a@b\r\n\r\n",
-        "GET /record HTTP/1.1\r\nHost: a, b\r\n\r\n",
-        "GET /record HTTP/1.1\r\nHost: a:x\r\n\r\n",
-    ] {
-        assert_eq!(refused(&frontend, request).status, 400, "{request:?}");
+    ];
+    all_are_refused(&frontend, Expected { statuses: &[400], closes: false }, &requests);
+}
+
+#[test]
+fn a_host_that_is_none_is_refused_by_us_or_by_the_application() {
+    let Some(app) = App::site() else { return };
+    let frontend = Frontend::serve(&app);
+    for host in ["a b", "a/b", "a@b", "a, b", "a:x"] {
+        let response = frontend.connect().exchange(format!("GET /request/x HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(response.status(), 400, "{host:?}: {response:?}");
     }
+}
+
+#[test]
+fn an_http_2_preface_is_no_request() {
+    let frontend = Frontend::serve(&App::misbehaving(""));
+    let mut client = frontend.connect();
+    client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0");
+    let answer = String::from_utf8_lossy(&client.rest()).into_owned();
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 505"), "{answer}");
 }
 
 #[test]

@@ -16,7 +16,7 @@
 //! | `/close` | ends the connection without an answer |
 //! | `/malformed` | sends a head that is none |
 //! | `/endless-head` | sends header lines until somebody stops it |
-//! | `/hang` | never answers |
+//! | `/hang` | never answers and never reads the body; says when the other side has left |
 //! | `/interim` | sends 100 and 103 before the answer |
 //! | `/answer?TEXT` | sends the text, percent-decoded, as it is |
 
@@ -28,6 +28,8 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
+
+use rustix::event::{PollFd, PollFlags, poll};
 
 /// The variable that makes the test below a backend.
 pub(crate) const ORDERS: &str = "ANCM_TEST_ORDERS";
@@ -133,8 +135,9 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
                 }
             }
             "/hang" => {
-                // Until the other side gives up.
-                let _ = stream.read(&mut [0])?;
+                // Until the other side gives up; nothing of the body is read.
+                let mut fds = [PollFd::new(&stream, PollFlags::RDHUP)];
+                poll(&mut fds, None)?;
                 println!("the client of /hang has left");
                 return Ok(());
             }
