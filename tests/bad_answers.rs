@@ -168,8 +168,22 @@ fn the_application_hears_within_a_second_that_its_client_left() {
     let frontend = Frontend::serve(&app);
     frontend.started(1);
     let hang = |id: &str| get(&format!("/slow?head=60000&id={id}"), &[]);
-    leave(&frontend, "closed", |client| { client.send(hang("closed")); }, drop);
-    leave(&frontend, "reset", |client| { client.send(hang("reset")); }, Client::reset);
+    leave(
+        &frontend,
+        "closed",
+        |client| {
+            client.send(hang("closed"));
+        },
+        drop,
+    );
+    leave(
+        &frontend,
+        "reset",
+        |client| {
+            client.send(hang("reset"));
+        },
+        Client::reset,
+    );
 }
 
 #[test]
@@ -212,7 +226,8 @@ fn a_client_that_leaves_is_noticed_while_nobody_reads_its_upload() {
     client.send("POST /hang HTTP/1.1\r\nHost: a\r\nContent-Length: 20000000\r\n\r\n");
     // As much as goes without anybody reading at the other end.
     client.stream().set_write_timeout(Some(Duration::from_millis(300))).unwrap();
-    while std::io::Write::write(&mut client.stream(), &[0; 65536]).is_ok() {}
+    let piece = vec![0; 64 * 1024];
+    while std::io::Write::write(&mut client.stream(), &piece).is_ok() {}
     let left = tokio::time::Instant::now();
     client.reset();
     frontend.log.says("the client of /hang has left");
@@ -223,9 +238,8 @@ fn a_client_that_leaves_is_noticed_while_nobody_reads_its_upload() {
 fn a_client_that_leaves_while_its_request_is_held_is_forgotten() {
     let Some(app) = App::site() else { return };
     let ledger = app.path("ledger");
-    let app = app
-        .variable("SITE_STARTUP", "delay:1500")
-        .variable("SITE_LEDGER", &ledger.display().to_string());
+    let app =
+        app.variable("SITE_STARTUP", "delay:1500").variable("SITE_LEDGER", &ledger.display().to_string());
     let frontend = Frontend::serve(&app);
     let mut leaving = frontend.connect();
     leaving.send("POST /ledger/left HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");

@@ -12,11 +12,11 @@ use crate::support::{
 };
 
 fn check(app: &App) -> Ended {
-    Start::command("check", app.root()).to_end()
+    Start::command("check", app.root()).until_end()
 }
 
 fn check_json(app: &App) -> (Option<i32>, Value) {
-    let ended = Start::command("check", app.root()).argument("--json").to_end();
+    let ended = Start::command("check", app.root()).argument("--json").until_end();
     let json = serde_json::from_str(&ended.stdout);
     (ended.code, json.unwrap_or_else(|error| panic!("{error}: {} {}", ended.stdout, ended.stderr)))
 }
@@ -25,7 +25,7 @@ fn check_json(app: &App) -> (Option<i32>, Value) {
 fn is_refused(app: &App, words: &[&str]) {
     let checked = check(app);
     assert_eq!(checked.code, Some(1), "{}", checked.stdout);
-    let run = Start::run(app).to_end();
+    let run = Start::run(app).until_end();
     assert_eq!(run.code, Some(78), "{}", run.stderr);
     assert!(!run.stderr.contains("listening on"), "{}", run.stderr);
     assert!(!run.stderr.contains("panicked") && !checked.stderr.contains("panicked"));
@@ -42,7 +42,9 @@ fn with(web_config: impl AsRef<[u8]>) -> App {
 }
 
 fn element(attributes: &str) -> String {
-    format!("<configuration>\n<system.webServer>\n<aspNetCore {attributes} />\n</system.webServer>\n</configuration>")
+    format!(
+        "<configuration>\n<system.webServer>\n<aspNetCore {attributes} />\n</system.webServer>\n</configuration>"
+    )
 }
 
 #[test]
@@ -53,9 +55,9 @@ fn a_missing_file_is_named() {
 #[test]
 fn a_missing_folder_is_named() {
     let folder = App::empty().path("nonexistent");
-    let ended = Start::command("check", &folder).to_end();
+    let ended = Start::command("check", &folder).until_end();
     assert_eq!(ended.code, Some(1), "{}", ended.stdout);
-    let ended = Start::command("run", &folder).argument("-l").argument("127.0.0.1:0").to_end();
+    let ended = Start::command("run", &folder).argument("-l").argument("127.0.0.1:0").until_end();
     assert_eq!(ended.code, Some(78), "{}", ended.stderr);
     assert!(ended.stderr.contains("nonexistent"), "{}", ended.stderr);
 }
@@ -79,7 +81,11 @@ fn a_file_that_is_no_xml_is_refused_with_its_place() {
 fn a_file_in_another_encoding_is_refused() {
     let text = format!("\u{feff}{}", element("processPath=\"dotnet\""));
     is_refused(&with(text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect::<Vec<_>>()), &["UTF-32"]);
-    let declared = [br#"<?xml version="1.0" encoding="windows-1252"?><configuration><!-- gr"#.as_slice(), b"\xfc\xdfe -->"].concat();
+    let declared = [
+        br#"<?xml version="1.0" encoding="windows-1252"?><configuration><!-- gr"#.as_slice(),
+        b"\xfc\xdfe -->",
+    ]
+    .concat();
     is_refused(&with(declared), &["windows-1252", "web.config:1:"]);
     let latin1 = [b"<configuration><!-- gr\xfc\xdfe -->".as_slice(), b"</configuration>"].concat();
     is_refused(&with(latin1), &["UTF-8"]);
@@ -102,7 +108,10 @@ fn a_byte_order_mark_is_no_fault() {
 
 #[test]
 fn another_root_is_refused() {
-    is_refused(&with("<settings><aspNetCore processPath=\"x\" /></settings>"), &["configuration", "web.config:1:"]);
+    is_refused(
+        &with("<settings><aspNetCore processPath=\"x\" /></settings>"),
+        &["configuration", "web.config:1:"],
+    );
 }
 
 #[test]
@@ -153,7 +162,10 @@ fn check_tells_a_program_all_of_it() {
     for fault in faults {
         assert_eq!(fault["line"], 3, "{fault}");
         assert!(fault["column"].as_u64().unwrap() > 1, "{fault}");
-        assert!(fault["code"].is_string() && fault["message"].is_string() && fault["fix"].is_string(), "{fault}");
+        assert!(
+            fault["code"].is_string() && fault["message"].is_string() && fault["fix"].is_string(),
+            "{fault}"
+        );
     }
 }
 
@@ -177,7 +189,7 @@ fn check_is_content_with_every_published_application() {
         for (variable, value) in app.environment() {
             start = start.variable(&variable, &value);
         }
-        let ended = start.to_end();
+        let ended = start.until_end();
         assert_eq!(ended.code, Some(0), "{name}: {}", ended.stdout);
     }
 }
@@ -190,7 +202,7 @@ fn check_warns_of_a_body_limit_that_kestrel_does_not_share() {
     for (variable, value) in app.environment() {
         start = start.variable(&variable, &value);
     }
-    let ended = start.to_end();
+    let ended = start.until_end();
     assert!(ended.stdout.contains("ClearMaxRequestBodySize"), "{}", ended.stdout);
 }
 
@@ -248,14 +260,20 @@ fn ten_megabytes_of_garbage_are_refused_quickly() {
     let garbage: Vec<u8> = (0..10_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let text = garbage.iter().map(|byte| char::from(b' ' + byte % 95)).collect::<String>();
     let deep = "<a>".repeat(3_000_000);
-    let wide = element(&(0..500_000).map(|i| format!("a{i}=\"\" ")).collect::<String>());
+    let wide = element(&(0..500_000).fold(String::new(), |text, i| text + &format!("a{i}=\"\" ")));
     for content in [garbage, text.into_bytes(), deep.into_bytes(), wide.into_bytes()] {
         let begun = tokio::time::Instant::now();
         let app = with(content);
         let checked = check(&app);
-        assert_eq!(checked.code, Some(1), "{} {}", &checked.stdout[..checked.stdout.len().min(2000)], checked.stderr);
+        assert_eq!(
+            checked.code,
+            Some(1),
+            "{} {}",
+            &checked.stdout[..checked.stdout.len().min(2000)],
+            checked.stderr
+        );
         assert!(checked.stdout.len() < 100_000, "{} bytes of explanation", checked.stdout.len());
-        let run = Start::run(&app).to_end();
+        let run = Start::run(&app).until_end();
         assert_eq!(run.code, Some(78));
         assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     }
@@ -279,18 +297,22 @@ fn a_file_that_cannot_be_read_is_named() {
 #[test]
 fn a_command_line_that_cannot_be_understood_ends_with_2() {
     let app = App::misbehaving("");
-    for arguments in [&["--nonsense"][..], &["-l", "nowhere"], &["-l"], &["one", "two"], &["-l", "127.0.0.1:99999"]] {
-        let start = arguments.iter().fold(Start::command("run", app.root()), |start, argument| start.argument(argument));
-        let ended = start.to_end();
+    for arguments in
+        [&["--nonsense"][..], &["-l", "nowhere"], &["-l"], &["one", "two"], &["-l", "127.0.0.1:99999"]]
+    {
+        let start = arguments
+            .iter()
+            .fold(Start::command("run", app.root()), |start, argument| start.argument(argument));
+        let ended = start.until_end();
         assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);
     }
-    assert_eq!(Start::command("fly", app.root()).to_end().code, Some(2));
+    assert_eq!(Start::command("fly", app.root()).until_end().code, Some(2));
 }
 
 #[test]
 fn exit_on_failure_ends_with_69() {
     let app = App::misbehaving("exit:3");
-    let ended = Start::run(&app).argument("--exit-on-failure").to_end();
+    let ended = Start::run(&app).argument("--exit-on-failure").until_end();
     assert_eq!(ended.code, Some(69), "{}", ended.stderr);
 }
 

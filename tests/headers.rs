@@ -44,7 +44,12 @@ fn tells_the_truth_whatever_the_client_claims_to_be() {
         &["X-Forwarded-For: \"6.6.6.6", "X-Forwarded-For: 7.7.7.7"],
         &["X-Forwarded-For: 6.6.6.6", "X-Forwarded-For: 7.7.7.7", "X-Forwarded-For: 8.8.8.8"],
         &["X-Forwarded-For: unknown, , 1.2.3.4:", "X-Forwarded-Proto: https, ht tp"],
-        &["X-Original-For: 6.6.6.6", "X-Original-Proto: https", "X-Original-Host: evil.test", "X-Original-Prefix: /e"],
+        &[
+            "X-Original-For: 6.6.6.6",
+            "X-Original-Proto: https",
+            "X-Original-Host: evil.test",
+            "X-Original-Prefix: /e",
+        ],
     ];
     for lines in claims {
         let mut client = frontend.connect();
@@ -65,7 +70,10 @@ fn appends_the_client_to_the_addresses_before_it_on_one_line() {
     let own = client.local_address();
     let head = recorded(
         &mut client,
-        &get("/record", &["X-Forwarded-For: 1.1.1.1", "X-Forwarded-For: 2.2.2.2:80", "X-Forwarded-Proto: HTTPS"]),
+        &get(
+            "/record",
+            &["X-Forwarded-For: 1.1.1.1", "X-Forwarded-For: 2.2.2.2:80", "X-Forwarded-Proto: HTTPS"],
+        ),
     );
     assert_eq!(values(&head, "x-forwarded-for"), [format!("1.1.1.1, 2.2.2.2:80, {own}")]);
     assert_eq!(values(&head, "x-forwarded-proto"), ["HTTPS, http"]);
@@ -97,7 +105,8 @@ fn nothing_of_the_protocol_comes_from_the_client() {
 #[test]
 fn a_look_alike_of_the_protocol_passes() {
     let frontend = Frontend::serve(&App::misbehaving(""));
-    let head = recorded(&mut frontend.connect(), &get("/record", &["MS-ASPNETCOR-X: mine", "X-MS-ASPNETCORE: too"]));
+    let head =
+        recorded(&mut frontend.connect(), &get("/record", &["MS-ASPNETCOR-X: mine", "X-MS-ASPNETCORE: too"]));
     assert_eq!(values(&head, "ms-aspnetcor-x"), ["mine"]);
     assert_eq!(values(&head, "x-ms-aspnetcore"), ["too"]);
 }

@@ -180,7 +180,7 @@ fn a_taken_port_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let app = App::misbehaving("");
-    let ended = Start::run_at(&app, &address).to_end();
+    let ended = Start::run_at(&app, &address).until_end();
     assert_eq!(ended.code, Some(73), "{}", ended.stderr);
     assert!(ended.stderr.contains(&address), "{}", ended.stderr);
 }
@@ -189,7 +189,7 @@ fn a_taken_port_is_named() {
 fn a_port_of_another_frontend_is_taken() {
     let app = App::misbehaving("");
     let first = Frontend::serve(&app);
-    let ended = Start::run_at(&app, &first.address().to_string()).to_end();
+    let ended = Start::run_at(&app, &first.address().to_string()).until_end();
     assert_eq!(ended.code, Some(73), "{}", ended.stderr);
     assert!(ended.stderr.contains(&first.address().to_string()), "{}", ended.stderr);
     assert_eq!(first.get("/record").status(), 200);
@@ -222,7 +222,7 @@ fn several_addresses_are_listened_on() {
 fn an_application_keeps_its_fixed_port_across_restarts() {
     let Some(app) = App::site() else { return };
     // Free now, and outside of what the system gives out by itself.
-    let port = (20_000..).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
+    let port = (20_000..30_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
     let frontend = Frontend::serve(&app.variable("ASPNETCORE_PORT", &port.to_string()));
     let first = frontend.started(1);
     assert_eq!(first.port, port);
@@ -250,7 +250,8 @@ fn several_processes_share_the_requests() {
     let frontend = Frontend::serve(&app.attribute("processesPerApplication", "3"));
     let started: BTreeSet<_> = (1..=3).map(|n| frontend.started(n).pid).collect();
     assert_eq!(started.len(), 3);
-    let seen: BTreeSet<_> = (0..60).map(|_| frontend.get("/process").json()["pid"].as_i64().unwrap()).collect();
+    let seen: BTreeSet<_> =
+        (0..60).map(|_| frontend.get("/process").json()["pid"].as_i64().unwrap()).collect();
     assert_eq!(seen, started);
     // One dies, the others go on.
     let victim = *started.first().unwrap();
@@ -265,8 +266,9 @@ fn several_processes_share_the_requests() {
 
 #[test]
 fn several_processes_with_a_fixed_port_are_a_fault() {
-    let app = App::misbehaving("").attribute("processesPerApplication", "2").variable("ASPNETCORE_PORT", "20001");
-    let ended = Start::run(&app).to_end();
+    let app =
+        App::misbehaving("").attribute("processesPerApplication", "2").variable("ASPNETCORE_PORT", "20001");
+    let ended = Start::run(&app).until_end();
     assert_eq!(ended.code, Some(78), "{}", ended.stderr);
     assert!(ended.stderr.contains("processesPerApplication"), "{}", ended.stderr);
 }
@@ -301,10 +303,14 @@ fn the_application_gets_its_environment() {
         "Microsoft.AspNetCore.Server.IISIntegration"
     );
     let root = app.root().canonicalize().unwrap();
-    assert_eq!(environment["ASPNETCORE_IIS_PHYSICAL_PATH"].as_str().unwrap().trim_end_matches('/'), root.to_str().unwrap());
+    assert_eq!(
+        environment["ASPNETCORE_IIS_PHYSICAL_PATH"].as_str().unwrap().trim_end_matches('/'),
+        root.to_str().unwrap()
+    );
     let token = environment["ASPNETCORE_TOKEN"].as_str().unwrap();
     assert_eq!((token.len(), token.matches('-').count()), (36, 4));
-    let own = |name: &str| name.starts_with("ANCM_FRONTEND_") || name == "NOTIFY_SOCKET" || name == "LISTEN_FDS";
+    let own =
+        |name: &str| name.starts_with("ANCM_FRONTEND_") || name == "NOTIFY_SOCKET" || name == "LISTEN_FDS";
     let leaked: Vec<_> = environment.as_object().unwrap().keys().filter(|name| own(name)).collect();
     assert!(leaked.is_empty(), "{leaked:?}");
 }

@@ -92,7 +92,9 @@ fn the_name_counts_in_any_case_and_whole() {
     let app = App::misbehaving("");
     let frontend = Frontend::serve(&app);
     let started = frontend.started(1);
-    for look_alike in ["app_offline.ht", "app_offline.html", "my_app_offline.htm", "app_offline", "sub/app_offline.htm"] {
+    for look_alike in
+        ["app_offline.ht", "app_offline.html", "my_app_offline.htm", "app_offline", "sub/app_offline.htm"]
+    {
         app.write(look_alike, "no");
     }
     std::fs::create_dir(app.path("APP_OFFLINE.HTM")).unwrap();
@@ -167,7 +169,8 @@ fn under_load_there_is_only_200_and_503() {
     let pid = frontend.started(6).pid;
     load.reaches(20, "by the last process", |outcome| outcome.is_by(pid));
     let outcomes = load.stop();
-    let other: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.is(200) && !outcome.is(503)).collect();
+    let other: Vec<&Outcome> =
+        outcomes.iter().filter(|outcome| !outcome.is(200) && !outcome.is(503)).collect();
     assert!(other.is_empty(), "{} of {}: {other:?}", other.len(), outcomes.len());
     frontend.assert_sound();
 }
@@ -189,6 +192,7 @@ fn flapping_under_load_loses_nothing() {
         (client.exchange(get("/HelloWorld", &[])).status() == 200).then_some(())
     });
     let outcomes = load.stop();
-    let other: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.is(200) && !outcome.is(503)).collect();
+    let other: Vec<&Outcome> =
+        outcomes.iter().filter(|outcome| !outcome.is(200) && !outcome.is(503)).collect();
     assert!(other.is_empty(), "{} of {}: {other:?}", other.len(), outcomes.len());
 }

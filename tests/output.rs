@@ -77,9 +77,8 @@ fn several_processes_have_log_files_of_their_own() {
     let app = app.attribute("stdoutLogEnabled", "true").attribute("processesPerApplication", "2");
     let frontend = Frontend::serve(&app);
     frontend.started(2);
-    let files = eventually("two log files", PATIENCE, || {
-        Some(app.files("logs")).filter(|files| files.len() == 2)
-    });
+    let files =
+        eventually("two log files", PATIENCE, || Some(app.files("logs")).filter(|files| files.len() == 2));
     let pid = frontend.pid();
     assert!(name(&files[0]).ends_with(&format!("_{pid}_0.log")), "{files:?}");
     assert!(name(&files[1]).ends_with(&format!("_{pid}_1.log")), "{files:?}");

@@ -2,11 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{
-    app::App,
-    client::get,
-    frontend::Frontend,
-};
+use crate::support::{app::App, client::get, frontend::Frontend};
 
 /// What is expected of a refusal.
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +35,11 @@ fn fault(frontend: &Frontend, expected: Expected, bytes: &[u8]) -> Result<(), St
     }
     if answer.head.closes() {
         let rest = client.rest();
-        return if rest.is_empty() { Ok(()) } else { Err(format!("then {:?}", String::from_utf8_lossy(&rest))) };
+        return if rest.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("then {:?}", String::from_utf8_lossy(&rest)))
+        };
     }
     if expected.closes {
         return Err("the connection is not closed".into());
@@ -107,9 +107,11 @@ fn refuses_a_body_whose_length_is_in_doubt() {
 fn refuses_broken_chunks_and_says_nothing_of_them_to_the_application() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
-    for chunks in ["x\r\n", "-1\r\n", "5\nhello\n0\n\n", "11111111111111111\r\n", "3\r\nabcdef\r\n0\r\n\r\n"] {
+    for chunks in ["x\r\n", "-1\r\n", "5\nhello\n0\n\n", "11111111111111111\r\n", "3\r\nabcdef\r\n0\r\n\r\n"]
+    {
         let mut client = frontend.connect();
-        client.send(format!("POST /upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"));
+        client
+            .send(format!("POST /upload HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"));
         // The request is broken off; an answer is a courtesy, success would be a lie.
         let answer = String::from_utf8_lossy(&client.rest()).into_owned();
         assert!(!answer.starts_with("HTTP/1.1 200"), "{answer} for {chunks:?}");
@@ -134,7 +136,8 @@ fn a_host_that_is_none_is_refused_by_us_or_by_the_application() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
     for host in ["a b", "a/b", "a@b", "a, b", "a:x"] {
-        let response = frontend.connect().exchange(format!("GET /request/x HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        let response =
+            frontend.connect().exchange(format!("GET /request/x HTTP/1.1\r\nHost: {host}\r\n\r\n"));
         assert_eq!(response.status(), 400, "{host:?}: {response:?}");
     }
 }
@@ -145,7 +148,10 @@ fn an_http_2_preface_is_no_request() {
     let mut client = frontend.connect();
     client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\u{4}\0\0\0\0\0");
     let answer = String::from_utf8_lossy(&client.rest()).into_owned();
-    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 505"), "{answer}");
+    assert!(
+        answer.is_empty() || answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 505"),
+        "{answer}"
+    );
 }
 
 #[test]
@@ -239,7 +245,12 @@ fn half_a_request_is_waited_for_but_not_for_ever() {
 fn half_a_request_and_an_end_is_no_request() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
-    for half in ["GET", "GET / HTTP/1.1\r\nHost", "GET / HTTP/1.1\r\nHost: a\r\n", "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe"] {
+    for half in [
+        "GET",
+        "GET / HTTP/1.1\r\nHost",
+        "GET / HTTP/1.1\r\nHost: a\r\n",
+        "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhe",
+    ] {
         let mut client = frontend.connect();
         client.send(half);
         client.finish_sending();
@@ -262,7 +273,8 @@ fn a_body_that_is_declared_too_long_is_refused_at_once() {
     client.send("POST /upload HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1001\r\n\r\n");
     assert_eq!(client.head().status, 413, "and not 100");
     let body = "x".repeat(1000);
-    let accepted = frontend.connect().exchange(crate::support::client::request("POST", "/upload", &[], &body));
+    let accepted =
+        frontend.connect().exchange(crate::support::client::request("POST", "/upload", &[], &body));
     assert_eq!(accepted.json()["length"], 1000);
 }
 

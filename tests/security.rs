@@ -25,13 +25,22 @@ fn a_stranger_at_the_application_s_port_is_refused() {
     let (token, backend) = secrets(&frontend);
     let upper = format!("MS-ASPNETCORE-TOKEN: {}", token.to_uppercase());
     let right = format!("MS-ASPNETCORE-TOKEN: {token}");
-    for lines in [&[][..], &["MS-ASPNETCORE-TOKEN: "], &["MS-ASPNETCORE-TOKEN: guess"], &[&upper], &[&right, &right]] {
+    for lines in
+        [&[][..], &["MS-ASPNETCORE-TOKEN: "], &["MS-ASPNETCORE-TOKEN: guess"], &[&upper], &[&right, &right]]
+    {
         let response = Client::connect(backend).exchange(get("/HelloWorld", lines));
         assert_eq!((response.status(), response.body.len()), (400, 0));
         let stop = [lines, &["MS-ASPNETCORE-EVENT: shutdown"]].concat();
-        assert_eq!(Client::connect(backend).exchange(request("POST", "/iisintegration", &stop, "")).status(), 400);
+        assert_eq!(
+            Client::connect(backend).exchange(request("POST", "/iisintegration", &stop, "")).status(),
+            400
+        );
     }
-    assert_eq!(Client::connect(backend).exchange(get("/HelloWorld", &[&right])).status(), 200, "it was the token");
+    assert_eq!(
+        Client::connect(backend).exchange(get("/HelloWorld", &[&right])).status(),
+        200,
+        "it was the token"
+    );
 }
 
 #[test]
@@ -58,7 +67,10 @@ fn no_answer_of_ours_holds_the_token() {
         let mut client = frontend.connect();
         client.send(&request);
         let head = client.head();
-        assert!(head.status >= 400 || request.starts_with("TRACE") || request.starts_with("OPTIONS"), "{head:?}");
+        assert!(
+            head.status >= 400 || request.starts_with("TRACE") || request.starts_with("OPTIONS"),
+            "{head:?}"
+        );
         let text = format!("{head:?}");
         assert!(!text.contains(&token) && !text.to_lowercase().contains("ms-aspnetcore"), "{text}");
     }
@@ -120,7 +132,11 @@ fn a_request_hidden_in_a_body_stays_a_body() {
     let text = frontend.connect().exchange(request("POST", "/body", &[], hidden)).text();
     assert!(text.ends_with(hidden), "{text}");
     assert!(text.starts_with("POST /body "), "{text}");
-    assert_eq!(text.matches("Content-Length:").count() + text.matches("content-length:").count(), 1, "{text}");
+    assert_eq!(
+        text.matches("Content-Length:").count() + text.matches("content-length:").count(),
+        1,
+        "{text}"
+    );
 }
 
 #[test]
@@ -136,11 +152,12 @@ fn headers_that_look_like_a_length_elsewhere_change_nothing() {
 #[test]
 fn the_access_line_is_written_when_it_is_asked_for() {
     let Some(app) = App::site() else { return };
-    let frontend = crate::support::frontend::Start::run(&app).variable("RUST_LOG", "info,access=info").serve();
+    let frontend =
+        crate::support::frontend::Start::run(&app).variable("RUST_LOG", "info,access=info").serve();
     assert_eq!(frontend.get("/HelloWorld?secret=1").status(), 200);
-    let line = frontend.log.first("an access line", |line: &Line| {
-        line.field("target").is_some_and(|target| target == "access")
-    });
+    let line = frontend
+        .log
+        .first("an access line", |line: &Line| line.field("target").is_some_and(|target| target == "access"));
     assert_eq!(line.number("status"), 200);
     assert_eq!(line.field("path").unwrap(), "/HelloWorld");
     assert_eq!(line.field("method").unwrap(), "GET");

@@ -144,7 +144,8 @@ fn passes_compressed_answers_and_uploaded_files() {
     assert_eq!(page.header("content-encoding"), Some("gzip"));
     assert_eq!(&page.body[..2], [0x1f, 0x8b]);
 
-    let body = "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.txt\"\r\n\r\nhello\r\n--b--\r\n";
+    let body =
+        "--b\r\nContent-Disposition: form-data; name=\"files\"; filename=\"a.txt\"\r\n\r\nhello\r\n--b--\r\n";
     let form = "Content-Type: multipart/form-data; boundary=b";
     let files = client.exchange(request("POST", "/Home/Files", &[form], body)).json();
     assert_eq!(files[0]["length"], 5, "{files}");

@@ -48,7 +48,11 @@ fn a_process_path_that_does_not_exist_is_named() {
 
 #[test]
 fn a_process_path_that_cannot_be_run_is_named() {
-    for (name, content) in [("folder/", ""), ("not-executable", "#!/bin/sh\n"), ("wrong-architecture", "\u{7f}ELF\u{2}\u{1}\u{1}")] {
+    for (name, content) in [
+        ("folder/", ""),
+        ("not-executable", "#!/bin/sh\n"),
+        ("wrong-architecture", "\u{7f}ELF\u{2}\u{1}\u{1}"),
+    ] {
         let app = App::empty();
         match name.strip_suffix('/') {
             Some(folder) => std::fs::create_dir(app.path(folder)).unwrap(),
@@ -219,7 +223,7 @@ fn every_request_of_a_failing_application_is_answered() {
 fn ports_out_of_range_in_web_config_are_refused() {
     for port in ["1024", "48001", "noninteger", "-1", "80;http://0.0.0.0:81"] {
         let app = App::misbehaving("").variable("ASPNETCORE_PORT", port);
-        let ended = Start::run(&app).to_end();
+        let ended = Start::run(&app).until_end();
         assert_eq!(ended.code, Some(78), "{port}: {}", ended.stderr);
         assert!(ended.stderr.contains("ASPNETCORE_PORT"), "{port}: {}", ended.stderr);
     }

@@ -1,11 +1,6 @@
 //! Bodies: both ways at the same time, piece by piece, and no faster than the other end takes them.
 
-use std::{
-    fs,
-    io::Write,
-    thread,
-    time::Duration,
-};
+use std::{fs, io::Write, thread, time::Duration};
 
 use sha2::{Digest, Sha256};
 
@@ -36,7 +31,7 @@ fn pattern(from: usize, length: usize) -> Vec<u8> {
 }
 
 fn hex(digest: &[u8]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// Sends 100 MB to `/echo` while the answer is read; checks every byte.
@@ -44,10 +39,8 @@ fn echo_100_mb(chunked: bool) {
     let Some(app) = site_without_limits() else { return };
     let frontend = Frontend::serve(&app);
     let mut client = frontend.connect();
-    let framing = match chunked {
-        true => "Transfer-Encoding: chunked".to_owned(),
-        false => format!("Content-Length: {HUNDRED_MB}"),
-    };
+    let length = format!("Content-Length: {HUNDRED_MB}");
+    let framing = if chunked { "Transfer-Encoding: chunked" } else { length.as_str() };
     client.send(format!("POST /echo HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n"));
     let mut upload = client.stream().try_clone().unwrap();
     let writer = thread::spawn(move || {

@@ -172,7 +172,8 @@ fn carries_what_was_sent_right_behind_the_request() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
     let mut client = frontend.connect();
-    client.send("GET /raw-upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: shout/1\r\n\r\nearly");
+    client
+        .send("GET /raw-upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: shout/1\r\n\r\nearly");
     assert_eq!(client.head().status, 101);
     assert_eq!(client.exactly(5).unwrap(), b"EARLY");
 }

@@ -1,6 +1,7 @@
 //! A folder with an application in it, made for one test and gone after it.
 
 use std::{
+    fmt::Write,
     fs,
     path::{Path, PathBuf},
     sync::Arc,
@@ -85,18 +86,15 @@ impl App {
 
     fn written(self) -> Self {
         let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
-        let attributes: String = self
-            .attributes
-            .iter()
-            .map(|(name, value)| format!(" {name}=\"{}\"", escape(value)))
-            .collect();
-        let variables: String = self
-            .variables
-            .iter()
-            .map(|(name, value)| {
-                format!("<environmentVariable name=\"{name}\" value=\"{}\" />", escape(value))
-            })
-            .collect();
+        let mut attributes = String::new();
+        for (name, value) in &self.attributes {
+            let _ = write!(attributes, " {name}=\"{}\"", escape(value));
+        }
+        let mut variables = String::new();
+        for (name, value) in &self.variables {
+            let value = escape(value);
+            let _ = write!(variables, "<environmentVariable name=\"{name}\" value=\"{value}\" />");
+        }
         let limit = self.body_limit.map(|limit| {
             format!(
                 "<security><requestFiltering><requestLimits maxAllowedContentLength=\"{limit}\" />\

@@ -124,7 +124,8 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
             }
             "/cut" => return stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0123456789"),
             "/cut-chunked" => {
-                return stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+                return stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
             }
             "/close" => return Ok(()),
             "/malformed" => return stream.write_all(b"HTTP/1.1 abc\r\nwhat is this\r\n\r\n"),
@@ -142,7 +143,9 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
                 return Ok(());
             }
             "/interim" => {
-                stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")?;
+                stream.write_all(
+                    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n",
+                )?;
                 answer(&mut stream, b"after all")?;
             }
             "/answer" => {

@@ -20,7 +20,6 @@ pub(crate) struct Client {
 /// A status line and its header lines.
 #[derive(Clone, Debug)]
 pub(crate) struct Head {
-    pub(crate) version: String,
     pub(crate) status: u16,
     pub(crate) reason: String,
     pub(crate) headers: Vec<(String, String)>,
@@ -169,7 +168,7 @@ impl Client {
     /// Reads whatever comes until the server ends the connection; a reset counts as an end, too.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = std::mem::take(&mut self.buffer);
-        let mut piece = [0; 64 * 1024];
+        let mut piece = vec![0; 64 * 1024];
         loop {
             match self.stream.read(&mut piece) {
                 Ok(0) => return rest,
@@ -208,7 +207,7 @@ impl Client {
 
     /// Reads at least one more byte into the buffer.
     fn fill(&mut self) -> io::Result<()> {
-        let mut piece = [0; 64 * 1024];
+        let mut piece = vec![0; 64 * 1024];
         match self.stream.read(&mut piece)? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             n => {
@@ -226,7 +225,7 @@ impl Head {
         let (first, rest) = lines.split_first().ok_or_else(|| io::Error::other("an empty head"))?;
         let bad = || io::Error::other(format!("bad head: {lines:?}"));
         let mut parts = first.splitn(3, ' ');
-        let version = parts.next().ok_or_else(bad)?.to_owned();
+        parts.next().filter(|version| *version == "HTTP/1.1").ok_or_else(bad)?;
         let status = parts.next().and_then(|status| status.parse().ok()).ok_or_else(bad)?;
         let reason = parts.next().unwrap_or_default().to_owned();
         let mut headers = Vec::new();
@@ -234,7 +233,7 @@ impl Head {
             let (name, value) = line.split_once(':').ok_or_else(bad)?;
             headers.push((name.to_owned(), value.trim().to_owned()));
         }
-        Ok(Self { version, status, reason, headers })
+        Ok(Self { status, reason, headers })
     }
 
     /// The value of a header that stands there once.
@@ -295,13 +294,11 @@ pub(crate) fn get(target: &str, lines: &[&str]) -> String {
 
 /// A request; a body that is not empty gets its length.
 pub(crate) fn request(method: &str, target: &str, lines: &[&str], body: &str) -> String {
+    let length = (!body.is_empty() || method == "POST").then(|| format!("Content-Length: {}", body.len()));
     let mut text = format!("{method} {target} HTTP/1.1\r\nHost: example.test\r\n");
-    for line in lines {
+    for line in lines.iter().copied().chain(length.as_deref()) {
         text.push_str(line);
         text.push_str("\r\n");
-    }
-    if !body.is_empty() || method == "POST" {
-        text.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
     text.push_str("\r\n");
     text.push_str(body);

@@ -122,7 +122,7 @@ impl Start {
     }
 
     /// Runs it to its end, which must come by itself.
-    pub(crate) fn to_end(self) -> Ended {
+    pub(crate) fn until_end(self) -> Ended {
         let mut child = self.spawn(&marker(), Stdio::piped());
         let log = Log::read(child.stderr.take().expect("it is piped"));
         let mut stdout = child.stdout.take().expect("it is piped");

@@ -59,8 +59,8 @@ pub(crate) fn with_marker(marker: &str) -> Vec<i64> {
     for entry in fs::read_dir("/proc").expect("there is /proc").flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
         let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-        let marked = environment.windows(marker.len()).any(|window| window == marker.as_bytes());
-        if marked && pid != i64::from(std::process::id()) {
+        let ours = environment.windows(marker.len()).any(|window| window == marker.as_bytes());
+        if ours && pid != i64::from(std::process::id()) {
             found.push(pid);
         }
     }
@@ -70,5 +70,5 @@ pub(crate) fn with_marker(marker: &str) -> Vec<i64> {
 /// `name (state)` and parent of each, for a message.
 pub(crate) fn describe(pids: &[i64]) -> String {
     let status = |pid| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    pids.iter().map(|&pid| status(pid).chars().take(60).collect::<String>() + "\n").collect()
+    pids.iter().map(|&number| status(number).chars().take(60).collect::<String>() + "\n").collect()
 }

@@ -29,10 +29,7 @@ impl Seen {
 
     /// The values of every header line of this name.
     pub(crate) fn header(&self, name: &str) -> Vec<&str> {
-        self.headers()
-            .filter(|(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
-            .collect()
+        self.headers().filter(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
     }
 
     pub(crate) fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
