@@ -230,7 +230,7 @@ fn one_process() -> Table {
         in_use: lease().0,
     };
     let generation = Generation { id: 1, config, backends: vec![Arc::new(backend)] };
-    let table = Table::new(|| {});
+    let table = Table::new(tokio::sync::watch::channel(None).1, || {});
     table.replace(Snapshot {
         availability: Availability::Ready(Arc::new(generation)),
         dispatching: lease().0,
