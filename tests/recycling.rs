@@ -62,7 +62,10 @@ fn a_request_under_way_keeps_its_process() {
         (response.header("x-site-pid") == Some(second.pid.to_string().as_str())).then_some(())
     });
     let response = slow.response();
-    assert_eq!((response.status(), response.header("x-site-pid")), (200, Some(first.pid.to_string().as_str())));
+    assert_eq!(
+        (response.status(), response.header("x-site-pid")),
+        (200, Some(first.pid.to_string().as_str()))
+    );
     assert!(Watched::new(first.pid).ends_within(PATIENCE));
 }
 
@@ -108,5 +111,8 @@ fn a_new_application_that_does_not_start_leaves_the_old_one_in_place() {
     frontend.log.event(1020, 1);
     let response = frontend.get("/HelloWorld");
     // ANCM would have nothing left to serve with.
-    assert_eq!((response.status(), response.header("x-site-pid")), (200, Some(first.pid.to_string().as_str())));
+    assert_eq!(
+        (response.status(), response.header("x-site-pid")),
+        (200, Some(first.pid.to_string().as_str()))
+    );
 }
