@@ -4,10 +4,12 @@
 mod bad_answers;
 mod configuration;
 mod crashes;
+mod demo;
 mod headers;
 mod lifecycle;
 mod offline;
 mod output;
+mod recycling;
 mod refusals;
 mod security;
 mod serve;

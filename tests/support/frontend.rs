@@ -71,6 +71,14 @@ impl Start {
         }
     }
 
+    /// `ancm demo -l 127.0.0.1:0`, which makes its folder in the one given.
+    pub(crate) fn demo(folder: &App) -> Self {
+        let mut start = Self::command("demo", Path::new("-l")).argument("127.0.0.1:0");
+        start.environment.push(("TMPDIR".into(), folder.root().display().to_string()));
+        start.folder = Some(folder.keep());
+        start
+    }
+
     /// `ancm run DIR -l 127.0.0.1:0`.
     pub(crate) fn run(app: &App) -> Self {
         Self::run_at(app, "127.0.0.1:0")
