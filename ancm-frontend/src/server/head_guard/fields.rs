@@ -10,10 +10,8 @@ use super::{
 pub(super) struct Fields {
     place: Place,
     kind: Kind,
-    hosts: bool,
-    lengths: bool,
-    length: u64,
-    codings: bool,
+    framing: Framing,
+    host: bool,
     upgrade: bool,
 }
 
@@ -31,6 +29,8 @@ pub(super) enum Kind {
 /// How the body of a request ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
+    /// No header says so: there is none.
+    Unsaid,
     Length(u64),
     Chunked,
 }
@@ -91,19 +91,11 @@ impl Known {
 
 impl Fields {
     pub(super) fn new(kind: Kind) -> Self {
-        Self {
-            place: Place::LineStart,
-            kind,
-            hosts: false,
-            lengths: false,
-            length: 0,
-            codings: false,
-            upgrade: false,
-        }
+        Self { place: Place::LineStart, kind, framing: Framing::Unsaid, host: false, upgrade: false }
     }
 
     pub(super) fn framing(&self) -> Framing {
-        if self.codings { Framing::Chunked } else { Framing::Length(self.length) }
+        self.framing
     }
 
     /// Whether the answer may switch protocols. hyper never does for HTTP/1.0.
@@ -154,7 +146,7 @@ impl Fields {
                     return Err(refuse(Fault::BareCarriageReturn));
                 }
                 Place::LineFeed => self.place = Place::LineStart,
-                Place::LastLineFeed if self.kind == Kind::Request && !self.hosts => {
+                Place::LastLineFeed if self.kind == Kind::Request && !self.host => {
                     return Err(refuse(Fault::HostMissing));
                 }
                 Place::LastLineFeed => return Ok(Some(at + 1)),
@@ -175,15 +167,19 @@ impl Fields {
         match known {
             None => Ok(Value::Text),
             Some(_) if self.kind == Kind::Trailers => Err(Fault::Trailer),
-            Some(Known::Host) if std::mem::replace(&mut self.hosts, true) => Err(Fault::HostRepeated),
+            Some(Known::Host) if std::mem::replace(&mut self.host, true) => Err(Fault::HostRepeated),
             Some(Known::Host) => Ok(Value::HOST),
-            Some(Known::Length) if self.codings => Err(Fault::LengthAndCoding),
-            Some(Known::Length) if std::mem::replace(&mut self.lengths, true) => Err(Fault::LengthRepeated),
-            Some(Known::Length) => Ok(Value::LENGTH),
+            Some(Known::Length) => match std::mem::replace(&mut self.framing, Framing::Length(0)) {
+                Framing::Unsaid => Ok(Value::LENGTH),
+                Framing::Length(_) => Err(Fault::LengthRepeated),
+                Framing::Chunked => Err(Fault::LengthAndCoding),
+            },
             Some(Known::Coding) if self.kind == Kind::OldRequest => Err(Fault::CodingInOldVersion),
-            Some(Known::Coding) if self.lengths => Err(Fault::LengthAndCoding),
-            Some(Known::Coding) if std::mem::replace(&mut self.codings, true) => Err(Fault::CodingRepeated),
-            Some(Known::Coding) => Ok(Value::CODING),
+            Some(Known::Coding) => match std::mem::replace(&mut self.framing, Framing::Chunked) {
+                Framing::Unsaid => Ok(Value::CODING),
+                Framing::Length(_) => Err(Fault::LengthAndCoding),
+                Framing::Chunked => Err(Fault::CodingRepeated),
+            },
             Some(Known::Upgrade) => {
                 self.upgrade = true;
                 Ok(Value::Text)
@@ -201,7 +197,7 @@ impl Fields {
         let Place::Value(value) = self.place else { return Ok(()) };
         value.end()?;
         if let Value::Length { digits: Part::Inside | Part::After, length } = value {
-            self.length = length;
+            self.framing = Framing::Length(length);
         }
         self.place = Place::LineFeed;
         Ok(())

@@ -217,9 +217,10 @@ proptest! {
     fn others_read_what_passes_in_the_same_way(stream in stream()) {
         let (passed, refused) = outcome([&*stream]);
         if let Reading::Up { to, in_body } = read(&stream[..passed]) {
-            match refused {
-                Some((_, refused_in_body)) => prop_assert_eq!(in_body, refused_in_body),
-                None => prop_assert_eq!(unfinished(&stream), (stream.len() - to, in_body)),
+            if let Some((_, refused_in_body)) = refused {
+                prop_assert_eq!(in_body, refused_in_body);
+            } else {
+                prop_assert_eq!(unfinished(&stream), (stream.len() - to, in_body));
             }
         }
     }

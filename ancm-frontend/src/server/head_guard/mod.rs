@@ -130,7 +130,7 @@ impl HeadGuard {
             let step = match &mut self.state {
                 State::Line(line) => line.follow(rest),
                 State::Fields(fields) | State::Trailers(fields) => fields.follow(rest),
-                State::Body(left) => body(left, rest),
+                State::Body(left) => Ok(body(left, rest)),
                 State::Chunks(chunks) => chunks.follow(rest),
                 State::Unknown if rest.is_empty() => return Verdict::Pass,
                 State::Unknown => return Verdict::Hold { at },
@@ -174,6 +174,7 @@ impl HeadGuard {
             State::Fields(fields) => {
                 self.may_switch = fields.may_switch();
                 match fields.framing() {
+                    Framing::Unsaid => State::Body(0),
                     Framing::Length(length) => State::Body(length),
                     Framing::Chunked => State::Chunks(Chunks::new()),
                 }
@@ -191,9 +192,9 @@ impl Default for HeadGuard {
     }
 }
 
-/// Follows a body of known length.
-fn body(left: &mut u64, bytes: &[u8]) -> Step {
+/// Follows a body of known length; where it ended, if it did.
+fn body(left: &mut u64, bytes: &[u8]) -> Option<usize> {
     let length = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
     *left -= length as u64;
-    Ok((*left == 0).then_some(length))
+    (*left == 0).then_some(length)
 }

@@ -129,7 +129,7 @@ async fn refuses_wherever_the_head_is_cut() {
         served.send(&stream[..cut]).await;
         tokio::task::yield_now().await;
         // The server may have closed already.
-        let _ = served.client.write_all(stream[cut..].as_bytes()).await;
+        let _ = served.client.write_all(&stream.as_bytes()[cut..]).await;
         assert_eq!(served.statuses().await, [200, 400], "cut at {cut}");
         assert_eq!(served.seen(), ["GET /good 0"]);
     }
