@@ -25,3 +25,6 @@ pub use self::{
     stream::ClientStream,
     worker::{MakeWorkerService, Worker},
 };
+
+#[cfg(test)]
+mod tests;
