@@ -1,1 +1,19 @@
-//! The whole frontend, against real processes and real sockets.
+//! The whole program `ancm`, with real processes, real sockets and, where they are at hand, real ASP.NET Core
+//! applications (`ANCM_TEST_KESTREL` names their folder).
+
+mod bad_answers;
+mod configuration;
+mod crashes;
+mod demo;
+mod headers;
+mod lifecycle;
+mod offline;
+mod output;
+mod recycling;
+mod refusals;
+mod security;
+mod serve;
+mod start_failures;
+mod streaming;
+mod support;
+mod websockets;

@@ -9,7 +9,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 use ancm_tower::app_offline::Page;
 use tokio::{
     sync::watch,
-    task::JoinSet,
+    task::JoinHandle,
     time::{MissedTickBehavior, interval},
 };
 
@@ -29,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub struct Application {
     supervisor: Supervisor,
     page: watch::Receiver<Option<Page>>,
-    watchers: JoinSet<()>,
+    watcher: JoinHandle<()>,
 }
 
 // === impl Application ===
@@ -38,14 +38,12 @@ impl Application {
     /// Starts its processes, unless it is offline.
     pub fn start(config: &Arc<Config>, spawner: Spawner, output: Output) -> Self {
         let file = offline::watch(&config.site_root);
-        let (show, page) = watch::channel(file.borrow().clone());
         let mut settings = Settings::new(Arc::clone(config), spawner, output);
-        settings.offline = page.borrow().is_some();
+        settings.offline = file.borrow().is_some();
         let supervisor = Supervisor::start(settings);
-        let mut watchers = JoinSet::new();
-        watchers.spawn(obey_app_offline(file, show, supervisor.clone()));
-        watchers.spawn(obey_web_config(Arc::clone(config), supervisor.clone()));
-        Self { supervisor, page, watchers }
+        let page = offline::follow(file, supervisor.clone());
+        let watcher = tokio::spawn(obey_web_config(Arc::clone(config), supervisor.clone()));
+        Self { supervisor, page, watcher }
     }
 
     /// The page to answer with while it is offline.
@@ -65,28 +63,8 @@ impl Application {
 
     /// Stops its processes within `limit`, and obeys no file any more.
     pub async fn stop(&mut self, limit: Duration) {
-        self.watchers.abort_all();
+        self.watcher.abort();
         self.supervisor.stop(limit).await;
-    }
-}
-
-async fn obey_app_offline(
-    mut file: watch::Receiver<Option<Page>>,
-    show: watch::Sender<Option<Page>>,
-    supervisor: Supervisor,
-) {
-    loop {
-        let page = file.borrow_and_update().clone();
-        if page.is_some() {
-            show.send_replace(page);
-            supervisor.set_offline(true).await;
-        } else {
-            supervisor.set_offline(false).await;
-            show.send_replace(None);
-        }
-        if file.changed().await.is_err() {
-            return;
-        }
     }
 }
 

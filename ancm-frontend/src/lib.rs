@@ -1,4 +1,25 @@
-//! Serves applications from their `web.config`.
+//! Serves an application from its `web.config`: starts it, pairs with it, proxies to it, keeps it alive.
+//!
+//! This is the library behind the program `ancm`. Use it to build a frontend of your own, with layers of yours around
+//! the application ([`frontend`]), or to run the same stack in memory ([`stack`]).
+//!
+//! ```text
+//!  server      sockets, worker threads, connections and their clocks
+//!  stack       the layers, outer and inner
+//!  dispatch    which process gets the request
+//!  upstream    the request on its way to the process, and the answer
+//!
+//!  application one application: its supervisor and the files it obeys
+//!  supervisor  starts, watches, recycles and stops processes
+//!  spawn guard how a process is started so that it does not outlive us
+//!  process     facts about processes, asked of the kernel
+//!  output      what processes print: masked, kept, logged
+//!  offline     app_offline.htm
+//!  config      web.config
+//!
+//!  frontend    all of it, assembled
+//!  cli         the program `ancm`
+//! ```
 
 pub mod application;
 pub mod cli;

@@ -1,6 +1,6 @@
 //! Builds each worker's stacks.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ancm_tower::{app_offline::Page, client::Client, startup_error::StartupErrorLayer};
 use tokio::sync::watch;
@@ -19,6 +19,11 @@ use crate::{
 
 /// Requests that may wait for a start, in all.
 const HOLD_AT_MOST: usize = 4096;
+
+/// A start is as many attempts, each with the whole of `startupTimeLimit`: who waits shall see how it ends.
+const ATTEMPTS: u32 = 2;
+/// What it takes to end the processes of a failed attempt, and to say why it failed.
+const HOLD_MARGIN: Duration = Duration::from_secs(5);
 
 /// What a worker builds its stacks from.
 #[derive(Clone)]
@@ -55,12 +60,12 @@ where
 
     fn make(self, tunnels: &TaskTracker) -> impl Fn(&Client) -> Self::Service + Clone + 'static {
         let Self { config, page, snapshots, supervisor, hold_at_most, layer } = self;
-        let table = Table::new(move || supervisor.wake());
+        let table = Table::new(page.clone(), move || supervisor.wake());
         tokio::spawn(table.clone().follow(snapshots));
         let upstream = Upstream::new(HyperClient::new(), tunnels.clone());
         let stacks = Arc::new(InnerStacks::new(move |config| stack::inner(config, upstream.clone())));
         let startup_error = StartupErrorLayer::new(table)
-            .hold_limit(config.startup_time_limit)
+            .hold_limit(config.startup_time_limit * ATTEMPTS + HOLD_MARGIN)
             .hold_at_most(hold_at_most)
             .disable_page(config.disable_start_up_error_page);
         let stack = stack::outer(page, startup_error, Dispatch::new(stacks));

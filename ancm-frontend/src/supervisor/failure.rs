@@ -12,7 +12,7 @@ use std::{fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ancm_tower::startup_error::StartFailure;
 
-use super::ready::NotReady;
+use super::ready::{Named, NotReady};
 use crate::{config::command::CommandError, process::port::PortError};
 
 /// What went wrong.
@@ -144,8 +144,8 @@ fn not_ready_summary(f: &mut fmt::Formatter<'_>, not_ready: &NotReady, known: &C
             "The application ended ({exit}) after {:.2} s, before it listened on 127.0.0.1:{port}.",
             known.elapsed.as_secs_f64()
         ),
-        NotReady::Taken { address, by: Some(pid) } => {
-            write!(f, "Port {port} is taken: {} listens on {address}.", Named(*pid))
+        NotReady::Taken { address, by: Some(process) } => {
+            write!(f, "Port {port} is taken: {process} listens on {address}.")
         }
         NotReady::Taken { address, by: None } => {
             write!(f, "Port {port} is taken: a process of another user listens on {address}.")
@@ -165,28 +165,19 @@ fn not_ready_summary(f: &mut fmt::Formatter<'_>, not_ready: &NotReady, known: &C
 }
 
 /// Who runs, and where that listens.
-fn not_listening(f: &mut fmt::Formatter<'_>, elsewhere: &[(u32, SocketAddr)], tree: &[u32]) -> fmt::Result {
-    for (nth, (pid, address)) in elsewhere.iter().enumerate() {
+fn not_listening(
+    f: &mut fmt::Formatter<'_>,
+    elsewhere: &[(Named, SocketAddr)],
+    tree: &[Named],
+) -> fmt::Result {
+    for (nth, (process, address)) in elsewhere.iter().enumerate() {
         let before = if nth == 0 { ";" } else { "," };
-        write!(f, "{before} {} listens on {address}", Named(*pid))?;
+        write!(f, "{before} {process} listens on {address}")?;
     }
     match (elsewhere, tree.first()) {
-        ([], Some(pid)) => write!(f, "; {} runs, but listens nowhere.", Named(*pid)),
+        ([], Some(process)) => write!(f, "; {process} runs, but listens nowhere."),
         ([], None) => f.write_str("."),
         _ => f.write_str(" instead."),
-    }
-}
-
-/// A process as people know it.
-struct Named(u32);
-
-impl fmt::Display for Named {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {}", self.0)?;
-        match std::fs::read_to_string(format!("/proc/{}/comm", self.0)) {
-            Ok(name) => write!(f, " ({})", name.trim_end().escape_debug()),
-            Err(_) => Ok(()),
-        }
     }
 }
 
@@ -230,6 +221,10 @@ mod tests {
         }
     }
 
+    fn named() -> Named {
+        Named::of(std::process::id())
+    }
+
     fn summary(problem: &Problem) -> String {
         problem.tell(&known(), false).summary().to_owned()
     }
@@ -247,8 +242,9 @@ mod tests {
     #[test]
     fn names_what_listens_elsewhere_and_the_likely_causes() {
         let us = std::process::id();
-        let elsewhere = vec![(us, "0.0.0.0:5000".parse().unwrap()), (us, "[::1]:5001".parse().unwrap())];
-        let problem = Problem::NotReady(NotReady::TimedOut { elsewhere, tree: vec![us] });
+        let elsewhere =
+            vec![(named(), "0.0.0.0:5000".parse().unwrap()), (named(), "[::1]:5001".parse().unwrap())];
+        let problem = Problem::NotReady(NotReady::TimedOut { elsewhere, tree: vec![named()] });
         let summary = summary(&problem);
         assert!(summary.contains("did not listen on 127.0.0.1:21396 within 120 s"), "{summary}");
         assert!(summary.contains(&format!("process {us}")), "{summary}");
@@ -261,7 +257,7 @@ mod tests {
 
     #[test]
     fn names_the_process_that_listens_nowhere() {
-        let problem = Problem::NotReady(NotReady::TimedOut { elsewhere: vec![], tree: vec![1] });
+        let problem = Problem::NotReady(NotReady::TimedOut { elsewhere: vec![], tree: vec![Named::of(1)] });
         assert!(summary(&problem).contains("process 1 "), "{}", summary(&problem));
         assert!(summary(&problem).ends_with("runs, but listens nowhere."));
     }
@@ -269,7 +265,7 @@ mod tests {
     #[test]
     fn names_who_has_taken_the_port() {
         let address = "127.0.0.1:21396".parse().unwrap();
-        let by = Some(std::process::id());
+        let by = Some(named());
         let taken = summary(&Problem::NotReady(NotReady::Taken { address, by }));
         assert!(
             taken.starts_with(&format!("Port 21396 is taken: process {}", std::process::id())),

@@ -12,7 +12,7 @@
 //! nobody                                              within startupTimeLimit:    failed, never listened
 //! ```
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{fmt, io, net::SocketAddr, time::Duration};
 
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -53,12 +53,19 @@ pub(super) enum NotReady {
     Taken {
         address: SocketAddr,
         /// Who, if that can be seen.
-        by: Option<u32>,
+        by: Option<Named>,
     },
-    /// Time is up. Where the tree listens instead.
-    TimedOut { elsewhere: Vec<(u32, SocketAddr)>, tree: Vec<u32> },
+    /// Time is up. Who listens elsewhere instead, and who runs at all.
+    TimedOut { elsewhere: Vec<(Named, SocketAddr)>, tree: Vec<Named> },
     /// The kernel does not tell who listens.
     Unknown(io::Error),
+}
+
+/// A process as people know it: by its number and the name of its program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    pid: u32,
+    name: Option<String>,
 }
 
 /// One look at the port.
@@ -101,6 +108,9 @@ impl Wait<'_> {
                 }
             }
             // With a limit of zero there is one look. ANCM: serverprocess.cpp.
+            if Instant::now() >= deadline {
+                return Err(self.timed_out());
+            }
             tokio::select! {
                 biased;
                 () = self.cancel.cancelled() => return Err(NotReady::Cancelled),
@@ -134,7 +144,28 @@ impl Wait<'_> {
 
     fn timed_out(&self) -> NotReady {
         let tree = self.tree();
-        NotReady::TimedOut { elsewhere: listeners::listening_elsewhere(&tree).unwrap_or_default(), tree }
+        let elsewhere = listeners::listening_elsewhere(&tree).unwrap_or_default();
+        NotReady::TimedOut {
+            elsewhere: elsewhere.into_iter().map(|(pid, address)| (Named::of(pid), address)).collect(),
+            tree: tree.into_iter().map(Named::of).collect(),
+        }
+    }
+}
+
+// === impl Named ===
+
+impl Named {
+    /// Looks the name up, as long as the process lives.
+    pub(super) fn of(pid: u32) -> Self {
+        let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).ok();
+        Self { pid, name: name.map(|name| name.trim_end().escape_debug().to_string()) }
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "process {}", self.pid)?;
+        self.name.as_ref().map_or(Ok(()), |name| write!(f, " ({name})"))
     }
 }
 
@@ -142,7 +173,7 @@ fn taken(listener: &Listener) -> NotReady {
     let everybody = crate::process::tree::table().unwrap_or_default();
     let everybody: Vec<u32> = everybody.iter().map(|stat| stat.pid).collect();
     let by = match listeners::owner(listener, &everybody) {
-        Owner::Ours(owner) => Some(owner.pid()),
+        Owner::Ours(owner) => Some(Named::of(owner.pid())),
         _ => None,
     };
     NotReady::Taken { address: listener.address, by }

@@ -19,7 +19,7 @@
 use std::net::SocketAddr;
 
 use ancm_tower::pairing_token::PairingToken;
-use tokio::time::{Duration, Instant, timeout_at};
+use tokio::time::{Duration, Instant, timeout, timeout_at};
 
 use super::{events, message, processes::Stop};
 use crate::{output::Capture, process::ProcessHandle, spawn::Child};
@@ -30,6 +30,8 @@ const LAST_RUNG: Duration = Duration::from_secs(1);
 /// How long the rest of a dead process's output may take.
 // ANCM: serverprocess.cpp waits as long for its reader.
 pub(super) const OUTPUT_LIMIT: Duration = Duration::from_secs(2);
+/// How long the kernel may take to end what was killed. A process that hangs in a system call can outlive this.
+const KILL_LIMIT: Duration = Duration::from_secs(10);
 /// The bit of `SIGTERM` in the masks of `/proc/…/status`.
 const TERM_BIT: u64 = 1 << 14;
 
@@ -62,7 +64,7 @@ impl Running {
                 "the process did not stop within shutdownTimeLimit and is killed",
             );
         }
-        self.child.kill_tree().await;
+        kill_tree(&self.child).await;
         self.log_exit(crashed);
         self.capture.close();
     }
@@ -163,6 +165,19 @@ impl Running {
                 target: "server", event_id = events::EXITED, application, pid, port, exit, "the process has ended"
             );
         }
+    }
+}
+
+/// Kills a process and all that it has started.
+pub(super) async fn kill_tree(child: &Child) {
+    if timeout(KILL_LIMIT, child.kill_tree()).await.is_err() {
+        tracing::error!(
+            target: "server",
+            pid = child.pid,
+            left = ?child.processes().unwrap_or_default(),
+            "killed processes are still there after {} s: they hang in the kernel",
+            KILL_LIMIT.as_secs(),
+        );
     }
 }
 

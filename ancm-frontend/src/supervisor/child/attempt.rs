@@ -23,7 +23,7 @@ use crate::{
         events,
         failure::{Circumstances, Problem},
         ready::{NotReady, Wait},
-        stop::{OUTPUT_LIMIT, Running},
+        stop::{self, OUTPUT_LIMIT, Running},
     },
 };
 
@@ -85,7 +85,7 @@ impl Attempt<'_> {
                 capture: pipes.capture,
             }),
             Err(not_ready) => {
-                child.kill_tree().await;
+                stop::kill_tree(&child).await;
                 self.collect(&pipes.capture).await;
                 Err(Problem::NotReady(not_ready))
             }

@@ -51,6 +51,8 @@ pub(super) struct State {
     last_start: u64,
     /// When requests last cut a pause short, or will have.
     woken: Option<Instant>,
+    /// When a stop for good loses its patience with what was being stopped before.
+    kill_at: Option<Instant>,
     cause: Cause,
     view: View,
 }
@@ -90,6 +92,7 @@ impl State {
             rapid_fail: RapidFail::new(now),
             last_start: 0,
             woken: None,
+            kill_at: None,
             cause: Cause::RapidFail,
             view: View::Starting,
         }
@@ -107,8 +110,9 @@ impl State {
 
     /// When [`Event::Deadline`] is wanted.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        if self.mode != Mode::Running {
-            return None;
+        // Nothing is due as long as it could not be done.
+        if self.mode != Mode::Running || self.is_port_busy() {
+            return self.kill_at;
         }
         self.current.slots.iter().filter_map(|slot| slot.phase.due()).min()
     }
@@ -125,8 +129,8 @@ impl State {
             Event::Wake => self.wake(now),
             Event::Offline(offline) => self.offline(offline, now, &mut actions),
             Event::Recycle(policy) => self.recycle(policy, now, &mut actions),
-            Event::Stop { limit } => self.stop(limit, &mut actions),
-            Event::Kill => self.kill(&mut actions),
+            Event::Stop { limit } => self.stop(limit, now, &mut actions),
+            Event::Kill => self.kill(now, &mut actions),
         }
         self.settle(now, &mut actions);
         actions.sort_by_key(Action::rank);
@@ -231,11 +235,13 @@ impl State {
         self.rapid_fail = RapidFail::new(now);
     }
 
-    fn stop(&mut self, limit: Duration, actions: &mut Vec<Action>) {
+    fn stop(&mut self, limit: Duration, now: Instant, actions: &mut Vec<Action>) {
         if self.is_stopping() {
             return;
         }
         self.mode = Mode::Stopping;
+        // Those that are being stopped already may have been given more time.
+        self.kill_at = if self.ending.is_empty() { None } else { now.checked_add(limit) };
         if let Some(outgoing) = &mut self.outgoing {
             outgoing.limit = limit;
         }
@@ -243,8 +249,9 @@ impl State {
         self.end_current(limit, actions);
     }
 
-    fn kill(&mut self, actions: &mut Vec<Action>) {
-        self.stop(Duration::ZERO, actions);
+    fn kill(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        self.stop(Duration::ZERO, now, actions);
+        self.kill_at = None;
         for ending in &self.ending {
             let kill = Action::Kill { start: ending.start };
             let abort = Action::Abort { start: ending.start };
@@ -263,6 +270,9 @@ impl State {
             if self.current.is_complete() {
                 self.end_outgoing(actions);
             }
+        }
+        if self.kill_at.is_some_and(|at| at <= now) {
+            self.kill(now, actions);
         }
         if self.mode == Mode::Stopping && self.ending.is_empty() {
             self.mode = Mode::Stopped;
@@ -345,8 +355,7 @@ impl State {
     fn look(&self) -> View {
         match (self.mode, &self.outgoing) {
             (Mode::Stopping | Mode::Stopped, _) => View::Stopped,
-            // The page is shown before; what slips past it waits.
-            (Mode::Offline, _) => View::Starting,
+            (Mode::Offline, _) => View::Offline,
             (Mode::Running, Some(old)) => {
                 View::Ready { generation: old.generation, starts: old.starts.clone() }
             }

@@ -1,0 +1,118 @@
+//! What the clients do.
+
+use std::fmt::Write;
+
+/// One kind of work.
+#[derive(Debug)]
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    /// For people.
+    pub(crate) what: &'static str,
+    path: &'static str,
+    /// Bytes of the answer's body.
+    pub(crate) answer: usize,
+    /// Client connections, each with one request at a time.
+    pub(crate) connections: usize,
+    /// Bytes of the request's body.
+    upload: usize,
+    /// Whether the request has a browser's headers.
+    browser: bool,
+    /// Whether each request comes on a connection of its own.
+    pub(crate) closes: bool,
+}
+
+const HELLO: Scenario = Scenario {
+    name: "hello",
+    what: "12 bytes, 64 connections",
+    path: "/",
+    answer: 12,
+    connections: 64,
+    upload: 0,
+    browser: false,
+    closes: false,
+};
+
+/// All of them, in the order in which they are run.
+pub(crate) const SCENARIOS: [Scenario; 9] = [
+    HELLO,
+    Scenario { name: "1k", what: "1 KiB, 64 connections", path: "/1k", answer: 1 << 10, ..HELLO },
+    Scenario {
+        name: "browser",
+        what: "1 KiB, a browser's 14 headers, 64 connections",
+        path: "/1k",
+        answer: 1 << 10,
+        browser: true,
+        ..HELLO
+    },
+    Scenario { name: "64k", what: "64 KiB, 64 connections", path: "/64k", answer: 64 << 10, ..HELLO },
+    Scenario { name: "1m", what: "1 MiB, 64 connections", path: "/1m", answer: 1 << 20, ..HELLO },
+    Scenario {
+        name: "post16k",
+        what: "16 KiB up and back, 64 connections",
+        path: "/echo",
+        answer: 16 << 10,
+        upload: 16 << 10,
+        ..HELLO
+    },
+    Scenario { name: "c1", what: "12 bytes, one connection", connections: 1, ..HELLO },
+    Scenario { name: "c512", what: "12 bytes, 512 connections", connections: 512, ..HELLO },
+    Scenario {
+        name: "newconn",
+        what: "12 bytes, a connection for each request, 64 at a time",
+        closes: true,
+        ..HELLO
+    },
+];
+
+/// About 1.1 KB with the host.
+const BROWSER: [(&str, &str); 11] = [
+    ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
+    ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"),
+    ("Accept-Language", "de-CH,de;q=0.8,en-US;q=0.5,en;q=0.3"),
+    ("Accept-Encoding", "gzip, deflate, br, zstd"),
+    ("Referer", "https://shop.example/catalogue?page=7&sort=price"),
+    ("Upgrade-Insecure-Requests", "1"),
+    ("Sec-Fetch-Dest", "document"),
+    ("Sec-Fetch-Mode", "navigate"),
+    ("Sec-Fetch-Site", "same-origin"),
+    ("Sec-Fetch-User", "?1"),
+    ("Priority", "u=0, i"),
+];
+
+// === impl Scenario ===
+
+impl Scenario {
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        SCENARIOS.iter().find(|scenario| scenario.name == name)
+    }
+
+    /// The request, as it is written.
+    pub(crate) fn request(&self) -> Vec<u8> {
+        let method = if self.upload > 0 { "POST" } else { "GET" };
+        let mut head = format!("{method} {} HTTP/1.1\r\nHost: shop.example\r\n", self.path);
+        let mut field = |name: &str, value: &str| {
+            let _ = write!(head, "{name}: {value}\r\n");
+        };
+        if self.browser {
+            for (name, value) in BROWSER {
+                field(name, value);
+            }
+            // What ASP.NET Core's session and antiforgery cookies look like.
+            let cookies =
+                [".AspNetCore.Session=", &"Cf".repeat(110), "; .AspNetCore.Antiforgery=", &"DJ".repeat(70)];
+            field("Cookie", &(cookies.concat() + "; theme=dark; consent=all"));
+            field("Cache-Control", "max-age=0");
+        }
+        if self.upload > 0 {
+            field("Content-Type", "application/octet-stream");
+            field("Content-Length", &self.upload.to_string());
+        }
+        if self.closes {
+            field("Connection", "close");
+        }
+        let mut request = head.into_bytes();
+        request.extend_from_slice(b"\r\n");
+        request.resize(request.len() + self.upload, b'x');
+        request
+    }
+}
