@@ -22,27 +22,27 @@ async fn closes_a_connection_between_two_requests_at_once() {
 
 #[tokio::test]
 async fn lets_the_request_that_is_under_way_finish_and_says_that_it_was_the_last() {
-    let (finish, mut finished) = (Arc::new(Notify::new()), None);
-    let (began, begin) = oneshot::channel();
-    let (mut began, wait) = (Some(began), Arc::clone(&finish));
+    let finish = Arc::new(Notify::new());
+    let (tell, told) = oneshot::channel();
+    let (mut tell, wait) = (Some(tell), Arc::clone(&finish));
     let mut served = serve(move |_| {
-        let (began, wait) = (began.take(), Arc::clone(&wait));
+        let (tell, wait) = (tell.take(), Arc::clone(&wait));
         async move {
-            began.unwrap().send(()).unwrap();
+            tell.unwrap().send(()).unwrap();
             wait.notified().await;
             text("text")
         }
     })
     .await;
     served.client.write_all(GET).await.unwrap();
-    begin.await.unwrap();
+    told.await.unwrap();
     served.drain.cancel();
     tokio::task::yield_now().await;
     assert!(!served.connection.is_finished());
     finish.notify_one();
     let answer = rest(&mut served.client).await;
     assert!(answer.contains("connection: close\r\n") && answer.ends_with("text"), "{answer}");
-    finished.replace(served.connection.await.unwrap());
+    served.connection.await.unwrap();
 }
 
 #[tokio::test]

@@ -5,10 +5,10 @@ use super::*;
 /// Serves requests that never end; the first is told when it has begun, the second when it was dropped.
 async fn never_answers() -> (Served, Arc<Notify>, Arc<Notify>) {
     let (begun, dropped) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (begin, drop) = (Arc::clone(&begun), Arc::clone(&dropped));
+    let (told, freed) = (Arc::clone(&begun), Arc::clone(&dropped));
     let served = serve(move |request| {
-        let guard = OnDrop(Arc::clone(&drop));
-        begin.notify_one();
+        let guard = OnDrop(Arc::clone(&freed));
+        told.notify_one();
         async move {
             let _both = (request, guard);
             std::future::pending().await
@@ -33,7 +33,7 @@ async fn a_client_that_leaves_while_it_waits_ends_its_request() {
 async fn a_client_that_leaves_behind_bytes_that_nobody_reads_ends_its_request() {
     let (mut served, begun, dropped) = never_answers().await;
     served.client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n").await.unwrap();
-    served.client.write_all(&[b'x'; 50_000]).await.unwrap();
+    served.client.write_all(&vec![b'x'; 50_000]).await.unwrap();
     begun.notified().await;
     drop(served.client);
     dropped.notified().await;

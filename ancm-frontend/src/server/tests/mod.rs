@@ -89,6 +89,7 @@ where
     Connection::new(stream, client, service_fn(answer), Limits::default(), drain)
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what a service answers")]
 pub(super) fn text(text: impl Into<Bytes>) -> Answer {
     Ok(Response::new(TestBody::from(text.into())))
 }
