@@ -169,11 +169,14 @@ impl Gate for Table {
     }
 }
 
-/// Fewest requests in flight; among equals the next in turn, beginning with slot 0.
+/// Fewest requests in flight; among equals the next in turn, beginning with slot 0. None, if all are dying: the
+/// supervisor will say so in a moment.
 fn least_in_flight(backends: &[Arc<WorkerBackend>], next: &mut usize) -> Option<Ticket> {
     let count = backends.len();
-    let chosen =
-        (0..count).map(|step| (*next + step) % count).min_by_key(|&index| backends[index].in_flight())?;
+    let chosen = (0..count)
+        .map(|step| (*next + step) % count)
+        .filter(|&index| !backends[index].is_lost())
+        .min_by_key(|&index| backends[index].in_flight())?;
     *next = (chosen + 1) % count;
     Some(Ticket::new(Arc::clone(&backends[chosen])))
 }

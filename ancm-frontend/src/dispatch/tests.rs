@@ -147,3 +147,41 @@ fn shows_the_page_to_a_request_that_was_held_when_the_application_went_offline()
     table.replace(snapshot(Availability::Offline).0);
     assert!(matches!(table.admit(), Admission::Offline(page) if page == Page::new("back soon")));
 }
+
+/// A process that has ended.
+#[cfg(unix)]
+async fn ended() -> ProcessHandle {
+    let (stdout, stderr) = (std::io::pipe().unwrap().1.into(), std::io::pipe().unwrap().1.into());
+    let launch = crate::spawn::Launch {
+        program: "/bin/true".into(),
+        arguments: Vec::new(),
+        environment: Vec::new(),
+        directory: "/".into(),
+        stdout,
+        stderr,
+    };
+    let child = crate::spawn::Spawner::Direct.spawn(launch).await.unwrap();
+    child.wait().await;
+    child.handle.clone()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn sends_nothing_more_to_a_process_whose_connection_broke_because_it_dies() {
+    let dying = Backend { process: ended().await, ..backend(0) };
+    let table = table(vec![dying, backend(1)]);
+    let (first, second) = (admit(&table), admit(&table));
+    assert_eq!((slot(&first), slot(&second)), (0, 1));
+    first.backend().broke();
+    second.backend().broke();
+    let slots: Vec<_> = (0..3).map(|_| slot(&admit(&table))).collect();
+    assert_eq!(slots, [1, 1, 1]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn holds_requests_while_the_only_process_dies() {
+    let table = table(vec![Backend { process: ended().await, ..backend(0) }]);
+    admit(&table).backend().broke();
+    assert!(matches!(table.admit(), Admission::Starting));
+}

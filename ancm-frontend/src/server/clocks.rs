@@ -31,7 +31,14 @@ pub(super) enum Phase {
     Busy,
     /// It has switched protocols: no clock of ours runs.
     Tunnel,
+    /// All has been said, but the client still sends: what comes is thrown away, so that it can read our answer.
+    Lingering,
 }
+
+/// How long the rest of a request that has been answered already is thrown away.
+///
+/// Closing at once would reset the connection, and the client would lose the answer while it is still sending.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +51,8 @@ pub(super) enum Overdue {
     Body,
     /// The client stopped reading its answer.
     Write,
+    /// The client went on sending what nobody wants.
+    Lingering,
 }
 
 /// The clocks of one connection.
@@ -61,6 +70,10 @@ pub(super) struct Clocks {
     reading: AtomicBool,
     /// Whether the stream shall ask the kernel if the client has left.
     look: AtomicBool,
+    /// Whether nothing at all has come yet.
+    fresh: AtomicBool,
+    /// Whether the head that is being read is given up.
+    late: AtomicBool,
 }
 
 // === impl Limits ===
@@ -84,6 +97,8 @@ impl Clocks {
             write_since: AtomicU64::new(0),
             reading: AtomicBool::new(false),
             look: AtomicBool::new(false),
+            fresh: AtomicBool::new(true),
+            late: AtomicBool::new(false),
         }
     }
 
@@ -97,7 +112,8 @@ impl Clocks {
             0 => Phase::Idle,
             1 => Phase::Head,
             2 => Phase::Busy,
-            _ => Phase::Tunnel,
+            3 => Phase::Tunnel,
+            _ => Phase::Lingering,
         }
     }
 
@@ -113,6 +129,7 @@ impl Clocks {
     /// Bytes have come.
     pub(super) fn received(&self) {
         self.reading.store(false, Relaxed);
+        self.fresh.store(false, Relaxed);
         if self.phase() == Phase::Idle {
             self.enter(Phase::Head);
         }
@@ -136,6 +153,21 @@ impl Clocks {
     /// Whether the stream shall ask now.
     pub(super) fn look_for_client(&self) -> bool {
         self.look.load(Relaxed) && self.look.swap(false, Relaxed)
+    }
+
+    /// Whether the client has not sent anything yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh.load(Relaxed)
+    }
+
+    /// Has the stream tell the client that its head is late, the next time hyper reads.
+    pub(super) fn give_up_head(&self) {
+        self.late.store(true, Relaxed);
+    }
+
+    /// Whether the stream shall do so now.
+    pub(super) fn is_head_given_up(&self) -> bool {
+        self.late.load(Relaxed)
     }
 
     /// The backend wants more of the request's body than has come, or has got it.
@@ -162,6 +194,7 @@ impl Clocks {
         let since = self.since.load(Relaxed);
         let (since, limit, overdue) = match self.phase() {
             Phase::Tunnel => return Ok(Instant::now() + self.limits.idle),
+            Phase::Lingering => (since, LINGER.min(self.limits.idle), Overdue::Lingering),
             _ if write != 0 => (write, self.limits.idle, Overdue::Write),
             Phase::Head => (since, self.limits.head, Overdue::Head),
             Phase::Idle => (since, self.limits.idle, Overdue::Idle),

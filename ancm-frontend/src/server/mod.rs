@@ -1,7 +1,7 @@
 //! Accepts connections and serves them: sockets, worker threads, clocks, and hyper above them.
 //!
-//! Reading order: `listener` opens the sockets, `worker` accepts from them, `connection` serves one client,
-//! `head_guard` refuses what is not plainly one request, `adapter` hands its requests to a tower stack.
+//! Reading order: `listener` opens the sockets, `worker` accepts from them, `connection` serves one client over a
+//! `stream` that `clocks` and `head_guard` watch, `adapter` hands its requests to a tower stack.
 
 mod adapter;
 mod body;
@@ -26,3 +26,6 @@ pub use self::{
     stream::ClientStream,
     worker::{MakeWorkerService, Worker},
 };
+
+#[cfg(test)]
+mod tests;

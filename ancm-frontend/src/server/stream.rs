@@ -1,8 +1,9 @@
-//! The client's stream as hyper sees it: every byte that comes or goes moves the connection's clocks, and the head
-//! guard looks at what comes.
+//! The client's stream as hyper sees it: every byte that comes moves the connection's clocks and passes the head
+//! guard, every byte that goes moves the clocks.
 
 use std::{
     io::{self, IoSlice},
+    mem::MaybeUninit,
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
@@ -14,7 +15,13 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::{clocks::Clocks, head_guard::Gate};
+use super::{
+    clocks::{Clocks, Phase},
+    head_guard::Gate,
+};
+
+/// What a client reads whose head does not come to its end.
+const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// A stream that can tell, without reading, that its client has left.
 pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
@@ -22,7 +29,7 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     fn has_left(&self) -> bool;
 }
 
-/// A stream under the eyes of its clocks.
+/// A stream under the eyes of its clocks and of the head guard.
 #[derive(Debug)]
 pub(super) struct Watched<T> {
     stream: T,
@@ -41,7 +48,7 @@ impl ClientStream for TcpStream {
 // === impl Watched ===
 
 impl<T> Watched<T> {
-    pub(super) fn new(stream: T, clocks: Arc<Clocks>, client: SocketAddr) -> Self {
+    pub(super) fn new(stream: T, client: SocketAddr, clocks: Arc<Clocks>) -> Self {
         Self { stream, clocks, gate: Gate::new(client) }
     }
 
@@ -51,7 +58,7 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -61,15 +68,22 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         if let Some(poll) = this.gate.before_read(&this.clocks, buffer) {
             return poll;
         }
-        let start = buffer.filled().len();
-        let poll = Pin::new(&mut this.stream).poll_read(context, buffer);
-        if poll.is_pending() {
-            this.clocks.reading();
-        } else {
-            this.clocks.received();
+        if this.clocks.is_head_given_up() {
+            // A head is awaited only when nothing of an answer is left to write; whoever reads nothing gets nothing.
+            let _ = Pin::new(&mut this.stream).poll_write(context, LATE);
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
-        ready!(poll)?;
-        Poll::Ready(this.gate.after_read(start, buffer))
+        let start = buffer.filled().len();
+        match Pin::new(&mut this.stream).poll_read(context, buffer) {
+            Poll::Pending => {
+                this.clocks.reading();
+                Poll::Pending
+            }
+            Poll::Ready(result) => {
+                this.clocks.received();
+                Poll::Ready(result.and_then(|()| this.gate.after_read(start, buffer)))
+            }
+        }
     }
 }
 
@@ -97,16 +111,33 @@ impl<T: ClientStream> AsyncWrite for Watched<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper flushes whenever it is polled; while it does not read, this is where it can learn of the end.
         let this = &mut *self;
         this.gate.answered(&this.clocks, context);
-        if self.clocks.look_for_client() && self.stream.has_left() {
+        // hyper flushes whenever it is polled; while it does not read, this is where it can learn of the end.
+        if this.clocks.look_for_client() && this.stream.has_left() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
-        Pin::new(&mut self.stream).poll_flush(context)
+        Pin::new(&mut this.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let this = &mut *self;
+        if this.clocks.phase() != Phase::Lingering {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+            if !this.gate.is_within_request() {
+                return Poll::Ready(Ok(()));
+            }
+            this.clocks.enter(Phase::Lingering);
+        }
+        // To close now would reset a client that is still sending, and take our answer from it.
+        let mut storage = [MaybeUninit::uninit(); 16 * 1024];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut storage);
+            match ready!(Pin::new(&mut this.stream).poll_read(context, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                // It has left as well, or is gone.
+                _ => return Poll::Ready(Ok(())),
+            }
+        }
     }
 }

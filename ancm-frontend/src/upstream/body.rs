@@ -16,7 +16,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use super::pool::Pool;
+use super::{hop, pool::Pool};
 use crate::dispatch::Ticket;
 
 /// Whether a request's body has been sent whole; a request without one has nothing to wait for.
@@ -107,8 +107,11 @@ where
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut this = self.project();
         match this.inner.as_mut().poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => {
+            Poll::Ready(Some(Ok(mut frame))) => {
                 this.abandoned.set(None);
+                if let Some(trailers) = frame.trailers_mut() {
+                    hop::prepare_trailers(trailers);
+                }
                 if this.inner.is_end_stream() {
                     this.sent.finish();
                 }

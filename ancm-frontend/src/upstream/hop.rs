@@ -73,11 +73,35 @@ pub fn prepare_switch<B>(response: &mut Response<B>) {
     }
 }
 
+/// Takes out of a request's trailers what would be believed if it stood in the head.
+///
+/// RFC 9110 6.5.1: nothing that frames, routes or authenticates belongs there; nor does what only we may say.
+pub fn prepare_trailers(trailers: &mut HeaderMap) {
+    let refused: Vec<HeaderName> = trailers.keys().filter(|name| !is_trailer(name)).cloned().collect();
+    for name in refused {
+        trailers.remove(name);
+    }
+}
+
+fn is_trailer(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    let framing =
+        ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+    let routing = ["authorization", "cookie", "expect", "forwarded", "host", "max-forwards", "range"];
+    !(framing.contains(&name)
+        || routing.contains(&name)
+        || ["content-", "proxy-", "x-forwarded-", "x-original-"].iter().any(|start| name.starts_with(start))
+        || name.starts_with(ancm_tower::contract::header::RESERVED_PREFIX))
+}
+
 /// The protocol that the client wants to switch to, when it is one that we tunnel.
 fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
-    let protocol = headers.get(UPGRADE)?;
+    let mut lines = headers.get_all(UPGRADE).iter();
+    let protocol = lines.next().filter(|_| lines.next().is_none())?;
     let asked = headers.get_all(CONNECTION).iter().any(|line| names(line).any(|name| name == "upgrade"));
-    (asked && names(protocol).all(|protocol| is_tunnelled(&protocol))).then(|| protocol.clone())
+    let mut protocols = names(protocol).peekable();
+    let tunnelled = protocols.peek().is_some() && protocols.all(|protocol| is_tunnelled(&protocol));
+    (asked && tunnelled).then(|| protocol.clone())
 }
 
 /// A switch to another HTTP would leave the layers behind, and TLS must not begin in the middle.
@@ -161,6 +185,34 @@ mod tests {
         let mut request = request(&[("upgrade", "websocket")]);
         assert!(!prepare_request(&mut request));
         assert!(!request.headers().contains_key(UPGRADE));
+    }
+
+    #[test]
+    fn asks_for_no_upgrade_that_is_empty_or_said_twice() {
+        let mut empty = request(&[("connection", "upgrade"), ("upgrade", "")]);
+        assert!(!prepare_request(&mut empty));
+        let twice = &[("connection", "upgrade"), ("upgrade", "websocket"), ("upgrade", "h2c")];
+        let mut twice = request(twice);
+        assert!(!prepare_request(&mut twice));
+        assert!(!twice.headers().contains_key(UPGRADE));
+    }
+
+    #[test]
+    fn trailers_lose_what_belongs_into_a_head() {
+        let names = [
+            "X-Sum",
+            "Host",
+            "Content-Length",
+            "Transfer-Encoding",
+            "MS-ASPNETCORE-TOKEN",
+            "X-Forwarded-For",
+        ];
+        let mut trailers = HeaderMap::new();
+        for name in names {
+            trailers.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_static("1"));
+        }
+        prepare_trailers(&mut trailers);
+        assert_eq!(trailers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["x-sum"]);
     }
 
     #[test]

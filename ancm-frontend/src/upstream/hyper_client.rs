@@ -21,9 +21,9 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, task::AbortHandle};
+use tokio::task::AbortHandle;
 
-use super::{Client, ExchangeError, Io, Switch, body::Reclaim, pool::Reuse};
+use super::{Client, ExchangeError, Io, Switch, body::Reclaim, dial, pool::Reuse};
 
 /// Makes connections by hyper for requests with bodies of type `B`.
 pub struct HyperClient<B> {
@@ -86,8 +86,7 @@ where
 
     fn connect(&self, address: SocketAddr) -> Self::Connect {
         Box::pin(async move {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
+            let stream = dial(address).await?;
             let (sender, connection) =
                 http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
             let task = tokio::spawn(async move {
@@ -114,7 +113,7 @@ where
                 Ok(response) => Ok(response.map(|inner| HyperBody { inner, connection: Some(connection) })),
                 Err(mut error) => Err(match error.take_message() {
                     Some(request) => ExchangeError::NotSent(Box::new(request)),
-                    None => ExchangeError::Failed(describe(&error.into_error())),
+                    None => failed(&error.into_error()),
                 }),
             }
         })
@@ -135,7 +134,7 @@ where
 }
 
 /// The error type of RFC 9209 and what happened.
-fn describe(error: &hyper::Error) -> (&'static str, String) {
+fn failed<B>(error: &hyper::Error) -> ExchangeError<B> {
     let kind = if error.is_parse() {
         "http_protocol_error"
     } else if error.is_incomplete_message() {
@@ -149,7 +148,8 @@ fn describe(error: &hyper::Error) -> (&'static str, String) {
         text = format!("{text}: {cause}");
         source = cause.source();
     }
-    (kind, text)
+    // The one thing of the user's that can fail is the body.
+    if error.is_user() { ExchangeError::Broken(text) } else { ExchangeError::Failed((kind, text)) }
 }
 
 // === impl HyperBody ===

@@ -25,11 +25,14 @@ use std::{
 
 use ancm_tower::{BoxError, refusal::Refusal, startup_error::ReturnedRequest};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, header::UPGRADE};
 use http_body::Body;
 use hyper::upgrade::OnUpgrade;
 use pin_project_lite::pin_project;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
@@ -67,6 +70,8 @@ pub trait Client<B>: Clone + Send + Sync + 'static {
 pub enum ExchangeError<B> {
     /// Not one byte was written; here is the request.
     NotSent(Box<Request<B>>),
+    /// The request's body broke off, and what was sent of it was aborted.
+    Broken(String),
     /// The request may have arrived: the error type of RFC 9209, and what happened.
     Failed((&'static str, String)),
 }
@@ -133,6 +138,10 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let ticket = request.extensions_mut().remove::<Ticket>();
+        if !request.body().is_end_stream() {
+            // What of the bytes behind its head is body, and what tunnel, would be anybody's guess.
+            request.headers_mut().remove(UPGRADE);
+        }
         let upgrade = if hop::prepare_request(&mut request) {
             request.extensions_mut().remove::<OnUpgrade>()
         } else {
@@ -187,7 +196,7 @@ where
                             this.kind.set(Kind::Exchanging { exchange });
                             continue;
                         }
-                        _ => returned(request),
+                        _ => returned(request, this.upgrade.take()),
                     }
                 }
                 KindProj::Exchanging { exchange } => match ready!(exchange.poll(context)) {
@@ -195,7 +204,8 @@ where
                         let ticket = this.ticket.take().expect("answers once");
                         answer::<C, B>(response, ticket, this.sent, this.upgrade.take(), this.tunnels)
                     }
-                    Err(ExchangeError::NotSent(request)) => returned(*request),
+                    Err(ExchangeError::NotSent(request)) => returned(*request, this.upgrade.take()),
+                    Err(ExchangeError::Broken(detail)) => broken(this.ticket.as_ref(), &detail),
                     Err(ExchangeError::Failed((error, detail))) => {
                         Refusal::BadGateway { error, detail }.into_response()
                     }
@@ -206,19 +216,44 @@ where
     }
 }
 
+/// Connects to a process on this machine.
+async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    // A port that nobody listens on can be taken by the very socket that connects to it.
+    if stream.local_addr()? == address {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 fn is_alive(ticket: Option<&Ticket>) -> bool {
     ticket.is_some_and(|ticket| ticket.backend().backend().process.is_alive())
 }
 
 /// Hands the request back to whoever holds requests; everybody else sees a 502.
-fn returned<B, R: From<Bytes>>(request: Request<SentBody<B>>) -> Response<R>
+fn returned<B, R>(mut request: Request<SentBody<B>>, upgrade: Option<OnUpgrade>) -> Response<R>
 where
     B: Body + Send + 'static,
+    R: From<Bytes>,
 {
+    if let Some(upgrade) = upgrade {
+        // It is asked for again when the request is sent again.
+        request.extensions_mut().insert(upgrade);
+    }
     let detail = "the connection was refused or closed before anything was sent".to_owned();
     let mut response = Refusal::BadGateway { error: "connection_refused", detail }.into_response();
     response.extensions_mut().insert(ReturnedRequest::new(request.map(SentBody::into_inner)));
     response
+}
+
+/// Half a request is the client's fault, unless we have cut it ourselves.
+fn broken<R: From<Bytes>>(ticket: Option<&Ticket>, detail: &str) -> Response<R> {
+    tracing::debug!(target: "server", detail, "a request's body broke off");
+    if ticket.is_some_and(|ticket| ticket.backend().abandon().is_cancelled()) {
+        return Refusal::Stopping.into_response();
+    }
+    Refusal::BadRequest { reason: "its body broke off or is malformed" }.into_response()
 }
 
 /// Passes an answer on: an ordinary one, or the one that switches protocols.

@@ -64,7 +64,7 @@ impl Gate {
             match clocks.phase() {
                 Phase::Tunnel => self.state = State::Open,
                 Phase::Idle => self.guard.not_switched(),
-                Phase::Head | Phase::Busy => {
+                Phase::Head | Phase::Busy | Phase::Lingering => {
                     self.asked = true;
                     return Some(Poll::Pending);
                 }
@@ -121,6 +121,15 @@ impl Gate {
         hand(&mut poison, buffer);
         self.state = State::Poisoned(poison);
         Ok(())
+    }
+
+    /// Whether the client is in the middle of a request, or has been refused and may not know it.
+    pub(in crate::server) fn is_within_request(&self) -> bool {
+        match self.state {
+            State::Open => false,
+            State::Guarding => !self.held.is_empty() || self.guard.is_within_request(),
+            State::Poisoned(_) | State::Broken => true,
+        }
     }
 
     /// Has hyper read again, if it had to wait for an answer that has been given now.

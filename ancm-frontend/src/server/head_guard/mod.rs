@@ -165,6 +165,14 @@ impl HeadGuard {
         }
     }
 
+    /// Whether the bytes so far end in the middle of a request.
+    pub fn is_within_request(&self) -> bool {
+        match &self.state {
+            State::Line(line) => !line.has_not_begun(),
+            state => !matches!(state, State::Unknown),
+        }
+    }
+
     /// What follows a part that has ended.
     fn next(&mut self) -> State {
         match &self.state {

@@ -40,7 +40,6 @@ impl RequestLine {
     }
 
     /// Whether nothing of a request has come yet.
-    #[cfg(test)]
     pub(super) fn has_not_begun(&self) -> bool {
         matches!(self.place, Place::Start { .. } | Place::EmptyLineEnd)
     }

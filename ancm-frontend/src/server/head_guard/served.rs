@@ -5,25 +5,19 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use ancm_tower::client::{Client, Scheme};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::UPGRADE};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     sync::Notify,
 };
-use tokio_util::sync::CancellationToken;
-use tower::service_fn;
 
-use crate::server::{ClientBody, ClientStream, Connection, Limits};
-
-impl ClientStream for DuplexStream {
-    fn has_left(&self) -> bool {
-        false
-    }
-}
+use crate::server::{
+    ClientBody,
+    tests::{TestBody, serve_pipe},
+};
 
 /// A served connection: the client's end, and the requests that the service has seen.
 struct Served {
@@ -47,15 +41,11 @@ impl Served {
 
     /// With so much room between client and server.
     fn start_with(room: usize) -> Self {
-        let (client, server) = duplex(room);
         let seen = Arc::new(Mutex::new(Vec::new()));
         let go = Arc::new(Notify::new());
         let (requests, wait) = (Arc::clone(&seen), Arc::clone(&go));
-        let service = service_fn(move |request| answer(request, Arc::clone(&requests), Arc::clone(&wait)));
-        let address = Client::new("192.0.2.1:1".parse().unwrap(), Scheme::Http);
-        let connection =
-            Connection::new(server, address, service, Limits::default(), CancellationToken::new());
-        tokio::spawn(connection);
+        let (client, _) =
+            serve_pipe(room, move |request| answer(request, Arc::clone(&requests), Arc::clone(&wait)));
         Self { client, seen, go }
     }
 
@@ -89,20 +79,20 @@ async fn answer(
     mut request: Request<ClientBody>,
     seen: Arc<Mutex<Vec<String>>>,
     wait: Arc<Notify>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response<TestBody>, Infallible> {
     let line = format!("{} {}", request.method(), request.uri());
     if request.uri() == "/wait" {
         wait.notified().await;
     }
     let upgrade = hyper::upgrade::on(&mut request);
     let echo = request.headers().get(UPGRADE).is_some_and(|protocol| protocol == "echo");
-    let mut response = Response::new(Full::from("answer"));
+    let mut response = Response::new(TestBody::from(Bytes::from("answer")));
     match request.into_body().collect().await {
         Ok(body) => seen.lock().unwrap().push(format!("{line} {}", body.to_bytes().len())),
         Err(_) => *response.status_mut() = StatusCode::BAD_REQUEST,
     }
     if echo {
-        *response.body_mut() = Full::default();
+        *response.body_mut() = TestBody::from(Bytes::new());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
         response.headers_mut().insert(UPGRADE, "echo".parse().unwrap());
         tokio::spawn(async move {

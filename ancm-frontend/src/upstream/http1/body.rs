@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -10,27 +11,43 @@ use ancm_tower::BoxError;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio_util::task::AbortOnDropHandle;
+
 use super::{
-    Http1Connection, Wire,
+    Http1Connection,
     chunked::{Chunked, Step},
     head::Framing,
     pump::{Pump, PumpError},
+    wire::Wire,
 };
 use crate::upstream::Reclaim;
 
-/// An answer's body, the connection that it comes by, and what is left of the request to send.
-pub struct Http1Body<B> {
+/// An answer's body, and the connection that it comes by.
+pub struct Http1Body {
     wire: Option<Wire>,
-    pump: Option<Pump<B>>,
+    /// Sends what is left of the request; ends with the body.
+    sending: Option<AbortOnDropHandle<Result<(), PumpError>>>,
     framing: Framing,
     keep_alive: bool,
 }
 
 // === impl Http1Body ===
 
-impl<B> Http1Body<B> {
-    pub(super) fn new(wire: Wire, pump: Option<Pump<B>>, framing: Framing, keep_alive: bool) -> Self {
-        Self { wire: Some(wire), pump, framing, keep_alive }
+impl Http1Body {
+    pub(super) fn new(wire: Wire, framing: Framing, keep_alive: bool) -> Self {
+        Self { wire: Some(wire), sending: None, framing, keep_alive }
+    }
+
+    /// The answer came before the whole of the request was sent: goes on sending while it is read, and not.
+    pub(super) fn sending<B>(wire: Wire, pump: Pump<B>, framing: Framing) -> Self
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let (wire, write) = wire.split();
+        let sending = write.map(|write| AbortOnDropHandle::new(tokio::spawn(send(pump, write))));
+        // Kestrel resets such a connection some seconds later.
+        Self { wire: Some(wire), sending, framing, keep_alive: false }
     }
 
     pub(super) fn take_wire(&mut self) -> Option<Wire> {
@@ -40,25 +57,18 @@ impl<B> Http1Body<B> {
     fn is_done(&self) -> bool {
         matches!(self.framing, Framing::Length(0) | Framing::Chunked(Chunked::Done))
     }
-}
 
-impl<B> Http1Body<B>
-where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-{
-    /// Goes on sending the request while its answer comes.
-    fn pump(&mut self, context: &mut Context<'_>) -> Result<(), BoxError> {
-        let (Some(pump), Some(wire)) = (&mut self.pump, &mut self.wire) else { return Ok(()) };
-        match pump.poll(context, &mut wire.stream) {
-            Poll::Pending => return Ok(()),
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(PumpError::Body(error))) => return Err(error),
+    /// Breaks off when the request has.
+    fn check_sending(&mut self, context: &mut Context<'_>) -> Result<(), BoxError> {
+        let Some(sending) = &mut self.sending else { return Ok(()) };
+        let Poll::Ready(sent) = Pin::new(sending).poll(context) else { return Ok(()) };
+        self.sending = None;
+        match sent {
+            Ok(Err(PumpError::Body(error))) => Err(error),
+            Err(error) => Err(error.into()),
             // The backend wants no more of the request; its answer may be whole all the same.
-            Poll::Ready(Err(PumpError::Write)) => self.keep_alive = false,
+            Ok(Ok(()) | Err(PumpError::Write)) => Ok(()),
         }
-        self.pump = None;
-        Ok(())
     }
 
     /// What the buffer holds of the body.
@@ -79,25 +89,29 @@ where
     }
 }
 
-impl<B> Reclaim for Http1Body<B>
+/// Sends what is left of a request.
+async fn send<B>(mut pump: Pump<B>, mut write: OwnedWriteHalf) -> Result<(), PumpError>
 where
-    B: Send + 'static,
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
 {
+    let sent = poll_fn(|context| pump.poll(context, &mut write)).await;
+    // To drop it would be to half-close, which Kestrel takes for the end of everything.
+    write.forget();
+    sent
+}
+
+impl Reclaim for Http1Body {
     type Connection = Http1Connection;
 
     fn reclaim(&mut self) -> Option<Http1Connection> {
         let wire = self.wire.take()?;
         // Bytes that nobody has asked for belong to no answer.
-        let reusable = self.keep_alive && self.pump.is_none() && self.is_done() && wire.read.is_empty();
+        let reusable = self.keep_alive && self.sending.is_none() && self.is_done() && wire.read.is_empty();
         reusable.then(|| Http1Connection::idle(wire))
     }
 }
 
-impl<B> Body for Http1Body<B>
-where
-    B: Body<Data = Bytes>,
-    B::Error: Into<BoxError>,
-{
+impl Body for Http1Body {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -106,7 +120,7 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        this.pump(context)?;
+        this.check_sending(context)?;
         loop {
             match this.step()? {
                 Step::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
@@ -139,7 +153,7 @@ where
     }
 }
 
-impl<B> fmt::Debug for Http1Body<B> {
+impl fmt::Debug for Http1Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Http1Body").field("framing", &self.framing).finish_non_exhaustive()
     }

@@ -38,8 +38,10 @@ pub(super) struct Head {
 /// Writes a request's head. `length` is that of its body, if it is known; without it the body goes in chunks.
 pub(super) fn write(parts: &Parts, length: Option<u64>, out: &mut Vec<u8>) {
     let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+    // The empty path of `http://host?query` is `/` in origin form.
+    let slash = if target.starts_with(['/', '*']) { "" } else { "/" };
     out.reserve(256 + target.len());
-    for piece in [parts.method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+    for piece in [parts.method.as_str(), " ", slash, target, " HTTP/1.1\r\n"] {
         out.extend_from_slice(piece.as_bytes());
     }
     for (name, value) in &parts.headers {
@@ -124,8 +126,11 @@ fn finish(
     reason: Option<ReasonPhrase>,
     method: &Method,
 ) -> Result<Head, String> {
-    let framing = framing(status, &headers, method)?;
-    let keep_alive = framing != Framing::Close && persists(version, &headers);
+    let framing = framing(status, version, &headers, method)?;
+    // A 204 has no body; one that announces it nevertheless may yet send it.
+    let announces = |name| headers.get(name).is_some_and(|value| value != "0");
+    let odd = status == StatusCode::NO_CONTENT && (announces(TRANSFER_ENCODING) || announces(CONTENT_LENGTH));
+    let keep_alive = framing != Framing::Close && !odd && persists(version, &headers);
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.version_mut() = version;
@@ -137,12 +142,20 @@ fn finish(
 }
 
 /// RFC 9112 6.3, refusing what it lets a recipient guess.
-fn framing(status: StatusCode, headers: &HeaderMap, method: &Method) -> Result<Framing, String> {
+fn framing(
+    status: StatusCode,
+    version: Version,
+    headers: &HeaderMap,
+    method: &Method,
+) -> Result<Framing, String> {
     let empty = status.is_informational() || matches!(status.as_u16(), 204 | 304) || method == Method::HEAD;
     if empty {
         return Ok(Framing::Length(0));
     }
     if headers.contains_key(TRANSFER_ENCODING) {
+        if version == Version::HTTP_10 {
+            return Err("its answer has a transfer coding, which HTTP/1.0 does not know".to_owned());
+        }
         let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
         return match (codings.next(), codings.next()) {
             (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
@@ -210,6 +223,10 @@ mod tests {
             .unwrap();
         let text = "GET /a%2Fb//c?x=%3F? HTTP/1.1\r\ncookie: a\r\ncookie: b\r\ncontent-length: 7\r\n\r\n";
         assert_eq!(written(request, Some(7)), text);
+        let request = Request::options("*").body(()).unwrap();
+        assert_eq!(written(request, Some(0)), "OPTIONS * HTTP/1.1\r\n\r\n");
+        let request = Request::get("http://a?b").body(()).unwrap();
+        assert_eq!(written(request, Some(0)), "GET /?b HTTP/1.1\r\n\r\n");
     }
 
     #[test]
@@ -266,6 +283,9 @@ mod tests {
         assert!(!persists("HTTP/1.1 200 OK\r\nConnection: x, Close\r\n"));
         assert!(!persists("HTTP/1.0 200 OK\r\n"));
         assert!(persists("HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n"));
+        assert!(persists("HTTP/1.1 204 No Content\r\n"));
+        assert!(!persists("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n"));
+        assert!(!parsed("HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n").keep_alive);
     }
 
     #[test]
@@ -285,6 +305,7 @@ mod tests {
             assert!(parse(&format!("HTTP/1.1 200 OK\r\n{head}\r\n")).is_err(), "{head:?}");
         }
         assert!(parse("garbage\r\n\r\n").is_err());
+        assert!(parse("HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").is_err());
         assert!(parse("HTTP/2 200 OK\r\n\r\n").is_err());
     }
 

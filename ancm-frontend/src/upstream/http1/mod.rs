@@ -4,14 +4,21 @@
 //! body; the answer's head is parsed once, its values sharing the buffer they were read into; its body is read
 //! straight from the socket. There is no channel, and no second task that would have to be woken.
 //!
-//! Reading order: `pump` sends, `head` and `chunked` read, `body` is what remains when the head has been read.
+//! The exception is a request that is still being sent when the head of its answer comes. Whoever reads the answer
+//! may stop for long (the client does not read on), and the request must not stop with it: a task of its own sends
+//! the rest.
+//!
+//! Reading order: `pump` sends, `head` and `chunked` read from a `wire`, `body` is what remains when the head has
+//! been read, `switched` when it was that of a tunnel.
 
 mod body;
 mod chunked;
 mod head;
 mod pump;
+mod switched;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::{
     fmt,
@@ -24,25 +31,18 @@ use std::{
 };
 
 use ancm_tower::BoxError;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{Method, Request, Response, request::Parts};
 use http_body::Body;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
-use tokio_util::io::poll_read_buf;
 
 pub use self::body::Http1Body;
 use self::{
     head::Head,
     pump::{Pump, PumpError},
+    switched::Switched,
+    wire::{Stream, Wire},
 };
-use super::{Client, ExchangeError, Io, Switch, pool::Reuse};
-
-/// Read at once at first; doubled as long as the backend fills it.
-const FIRST_READ: usize = 8 * 1024;
-const LARGEST_READ: usize = 256 * 1024;
+use super::{Client, ExchangeError, Io, Switch, dial, pool::Reuse};
 
 /// Makes connections for requests with bodies of type `B`.
 pub struct Http1Client<B> {
@@ -55,17 +55,6 @@ pub struct Http1Connection {
     wire: Wire,
 }
 
-/// A socket and its buffers.
-#[derive(Debug)]
-struct Wire {
-    stream: TcpStream,
-    read: BytesMut,
-    /// How much to read at once.
-    room: usize,
-    /// The buffer of the last request's head.
-    head: Vec<u8>,
-}
-
 /// A request on its way, until the head of its answer has come.
 pub struct Exchange<B> {
     wire: Option<Wire>,
@@ -75,12 +64,6 @@ pub struct Exchange<B> {
     method: Method,
     /// The backend took only part of the request.
     broken: bool,
-}
-
-/// A stream of which some bytes have been read already.
-struct Switched {
-    read: BytesMut,
-    stream: TcpStream,
 }
 
 // === impl Http1Client ===
@@ -116,22 +99,17 @@ where
     B::Error: Into<BoxError>,
 {
     type Connection = Http1Connection;
-    type Body = Http1Body<B>;
+    type Body = Http1Body;
     type Connect = Pin<Box<dyn Future<Output = io::Result<Http1Connection>> + Send>>;
     type Exchange = Exchange<B>;
 
     fn connect(&self, address: SocketAddr) -> Self::Connect {
-        Box::pin(async move {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            let wire = Wire { stream, read: BytesMut::new(), room: FIRST_READ, head: Vec::new() };
-            Ok(Http1Connection { wire })
-        })
+        Box::pin(async move { Ok(Http1Connection { wire: Wire::new(dial(address).await?) }) })
     }
 
     fn reuse(connection: &Http1Connection) -> Reuse {
         // Asks the kernel only if something has happened on the socket: it was closed, or talks out of turn.
-        match connection.wire.stream.try_read(&mut [0]) {
+        match connection.wire.stream.tcp().try_read(&mut [0]) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Reuse::Ready,
             _ => Reuse::Closed,
         }
@@ -143,12 +121,10 @@ where
         Exchange { wire: Some(connection.wire), request, pump: None, method, broken: false }
     }
 
-    fn switch(response: &mut Response<Http1Body<B>>) -> Switch {
-        let wire = response.body_mut().take_wire();
-        Box::pin(async move {
-            let Wire { stream, read, .. } = wire.ok_or(io::ErrorKind::NotConnected)?;
-            Ok(Box::new(Switched { read, stream }) as Box<dyn Io>)
-        })
+    fn switch(response: &mut Response<Http1Body>) -> Switch {
+        let switched = response.body_mut().take_wire().and_then(Switched::new);
+        let switched = switched.ok_or_else(|| io::ErrorKind::NotConnected.into());
+        Box::pin(std::future::ready(switched.map(|switched| Box::new(switched) as Box<dyn Io>)))
     }
 }
 
@@ -156,27 +132,8 @@ where
 
 impl Http1Connection {
     fn idle(mut wire: Wire) -> Self {
-        // What a large answer needed is not kept for small ones.
-        if wire.room > FIRST_READ {
-            wire.read = BytesMut::new();
-            wire.room = FIRST_READ;
-        }
+        wire.shrink();
         Self { wire }
-    }
-}
-
-// === impl Wire ===
-
-impl Wire {
-    /// Reads once into the buffer; 0 is the end.
-    fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        self.read.reserve(self.room);
-        let mut buffer = (&mut self.read).limit(self.room);
-        let count = ready!(poll_read_buf(Pin::new(&mut self.stream), context, &mut buffer))?;
-        if count == self.room {
-            self.room = (self.room * 2).min(LARGEST_READ);
-        }
-        Poll::Ready(Ok(count))
     }
 }
 
@@ -199,15 +156,16 @@ where
             let mut head = std::mem::take(&mut wire.head);
             head::write(&parts, length, &mut head);
             if body.is_end_stream() {
-                self.pump = Some(Pump::new(head, None, false));
+                self.pump = Some(Pump::new(head, None, Some(0)));
                 // Kept until something has been written, so that it can be given back.
                 self.request = Some((parts, body));
             } else {
-                self.pump = Some(Pump::new(head, Some(Box::pin(body)), length.is_none()));
+                self.pump = Some(Pump::new(head, Some(Box::pin(body)), length));
             }
         }
         let Some(pump) = &mut self.pump else { return Ok(()) };
-        let sent = pump.poll(context, &mut wire.stream);
+        let Stream::Whole(stream) = &mut wire.stream else { return Ok(()) };
+        let sent = pump.poll(context, stream);
         if pump.has_begun() {
             self.request = None;
         }
@@ -215,7 +173,7 @@ where
             Poll::Pending => return Ok(()),
             Poll::Ready(Ok(())) => {}
             Poll::Ready(Err(PumpError::Body(error))) => {
-                return Err(failed("connection_terminated", format!("the request broke off: {error}")));
+                return Err(ExchangeError::Broken(error.to_string()));
             }
             Poll::Ready(Err(PumpError::Write)) => {
                 if let Some((parts, body)) = self.request.take() {
@@ -260,10 +218,10 @@ where
 
 impl<B> Future for Exchange<B>
 where
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
-    type Output = Result<Response<Http1Body<B>>, ExchangeError<B>>;
+    type Output = Result<Response<Http1Body>, ExchangeError<B>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
@@ -279,7 +237,10 @@ where
             }
         };
         let keep_alive = head.keep_alive && !this.broken;
-        let body = Http1Body::new(wire, this.pump.take(), head.framing, keep_alive);
+        let body = match this.pump.take() {
+            None => Http1Body::new(wire, head.framing, keep_alive),
+            Some(pump) => Http1Body::sending(wire, pump, head.framing),
+        };
         Poll::Ready(Ok(head.response.map(|()| body)))
     }
 }
@@ -292,39 +253,4 @@ impl<B> fmt::Debug for Exchange<B> {
 
 fn failed<B>(kind: &'static str, detail: impl Into<String>) -> ExchangeError<B> {
     ExchangeError::Failed((kind, detail.into()))
-}
-
-// === impl Switched ===
-
-impl AsyncRead for Switched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.read.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(context, buffer);
-        }
-        let length = self.read.len().min(buffer.remaining());
-        buffer.put_slice(&self.read.split_to(length));
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Switched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
 }

@@ -11,13 +11,14 @@ use ancm_tower::BoxError;
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use http_body::Body;
-use tokio::{io::AsyncWrite, net::TcpStream};
+use tokio::io::AsyncWrite;
 
 /// Sends what is left of a request.
 pub(super) struct Pump<B> {
     /// `None` once it has been sent whole; boxed, because it outlives the exchange in which it began.
     body: Option<Pin<Box<B>>>,
-    chunked: bool,
+    /// So much of the body is still to come; without a length it goes in chunks.
+    left: Option<u64>,
     /// What is to be written before `data`: the head, or the size of a chunk.
     before: Vec<u8>,
     written: usize,
@@ -44,10 +45,19 @@ where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    /// Sends this head, then the body.
-    pub(super) fn new(head: Vec<u8>, body: Option<Pin<Box<B>>>, chunked: bool) -> Self {
+    /// Sends this head, then the body: of this length, or in chunks.
+    pub(super) fn new(head: Vec<u8>, body: Option<Pin<Box<B>>>, length: Option<u64>) -> Self {
         let ended = body.is_none();
-        Self { body, chunked, before: head, written: 0, data: Bytes::new(), after: b"", ended, any: false }
+        Self {
+            body,
+            left: length,
+            before: head,
+            written: 0,
+            data: Bytes::new(),
+            after: b"",
+            ended,
+            any: false,
+        }
     }
 
     /// Whether even one byte has been written.
@@ -67,10 +77,10 @@ where
     }
 
     /// Sends as much as can be sent now; ready when all of it has been.
-    pub(super) fn poll(
+    pub(super) fn poll<W: AsyncWrite + Unpin>(
         &mut self,
         context: &mut Context<'_>,
-        stream: &mut TcpStream,
+        stream: &mut W,
     ) -> Poll<Result<(), PumpError>> {
         loop {
             // A body that is there already goes out with the head, in one call.
@@ -96,36 +106,51 @@ where
         let frame = match ready!(body.as_mut().poll_frame(context)) {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => return Poll::Ready(Err(PumpError::Body(error.into()))),
-            None => {
-                self.end(None);
-                return Poll::Ready(Ok(()));
-            }
+            None => return Poll::Ready(self.end(None)),
         };
-        match frame.into_data() {
-            Ok(data) if data.is_empty() => {}
+        // Asked now: the next poll might have to wait for an end that is known already.
+        let last = body.is_end_stream();
+        Poll::Ready(match frame.into_data() {
+            Ok(data) if last => self.data(data).and_then(|()| self.end(None)),
             Ok(data) => self.data(data),
             Err(frame) => self.end(frame.into_trailers().ok().as_ref()),
-        }
-        Poll::Ready(Ok(()))
+        })
     }
 
-    fn data(&mut self, data: Bytes) {
+    fn data(&mut self, data: Bytes) -> Result<(), PumpError> {
+        if data.is_empty() {
+            return Ok(());
+        }
         self.compact();
-        if self.chunked {
+        if let Some(left) = &mut self.left {
+            // What is too much would be read as the next request.
+            let rest = left.checked_sub(data.len() as u64);
+            *left = rest.ok_or_else(|| PumpError::Body("it is longer than was said".into()))?;
+        } else {
             // Cannot fail: it is memory.
             let _ = write!(self.before, "{:X}\r\n", data.len());
             self.after = b"\r\n";
         }
         self.data = data;
+        Ok(())
     }
 
-    fn end(&mut self, trailers: Option<&HeaderMap>) {
-        self.compact();
+    fn end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), PumpError> {
         self.ended = true;
         self.body = None;
-        if !self.chunked {
-            return;
+        match self.left {
+            Some(0) => {}
+            Some(_) => return Err(PumpError::Body("it is shorter than was said".into())),
+            None if self.data.is_empty() => {
+                self.compact();
+                self.last_chunk(trailers);
+            }
+            None => self.after = b"\r\n0\r\n\r\n",
         }
+        Ok(())
+    }
+
+    fn last_chunk(&mut self, trailers: Option<&HeaderMap>) {
         self.before.extend_from_slice(b"0\r\n");
         for (name, value) in trailers.into_iter().flatten() {
             for piece in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
@@ -142,7 +167,11 @@ where
         }
     }
 
-    fn poll_write(&mut self, context: &mut Context<'_>, stream: &mut TcpStream) -> Poll<io::Result<()>> {
+    fn poll_write<W: AsyncWrite + Unpin>(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: &mut W,
+    ) -> Poll<io::Result<()>> {
         let before = &self.before[self.written..];
         let slices = [IoSlice::new(before), IoSlice::new(&self.data), IoSlice::new(self.after)];
         let stream = Pin::new(stream);
@@ -155,8 +184,7 @@ where
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         self.any = true;
-        for part in [before.len(), self.data.len(), self.after.len()].into_iter().enumerate() {
-            let (index, length) = part;
+        for (index, length) in [before.len(), self.data.len(), self.after.len()].into_iter().enumerate() {
             let step = count.min(length);
             match index {
                 0 => self.written += step,
