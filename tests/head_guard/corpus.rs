@@ -284,7 +284,7 @@ const TARGETS: &[&str] = &[
     "HTTP://a/request/x",
     "https://a/request/x",
     "http://b/request/x",
-    "http://a:80/request/x",
+    "http://a:8080/request/x",
     "http://u@a/request/x",
     "http:///request/x",
     "http:/request/x",

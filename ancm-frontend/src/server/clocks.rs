@@ -74,6 +74,8 @@ pub(super) struct Clocks {
     fresh: AtomicBool,
     /// Whether the head that is being read is given up.
     late: AtomicBool,
+    /// Whether the head guard has refused a request, and logged why.
+    refused: AtomicBool,
 }
 
 // === impl Limits ===
@@ -99,6 +101,7 @@ impl Clocks {
             look: AtomicBool::new(false),
             fresh: AtomicBool::new(true),
             late: AtomicBool::new(false),
+            refused: AtomicBool::new(false),
         }
     }
 
@@ -168,6 +171,16 @@ impl Clocks {
     /// Whether the stream shall do so now.
     pub(super) fn is_head_given_up(&self) -> bool {
         self.late.load(Relaxed)
+    }
+
+    /// The head guard has refused a request.
+    pub(super) fn refuse(&self) {
+        self.refused.store(true, Relaxed);
+    }
+
+    /// Whether it has.
+    pub(super) fn has_refused(&self) -> bool {
+        self.refused.load(Relaxed)
     }
 
     /// The backend wants more of the request's body than has come, or has got it.

@@ -81,7 +81,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
             }
             Poll::Ready(result) => {
                 this.clocks.received();
-                Poll::Ready(result.and_then(|()| this.gate.after_read(start, buffer)))
+                Poll::Ready(result.and_then(|()| this.gate.after_read(start, &this.clocks, buffer)))
             }
         }
     }

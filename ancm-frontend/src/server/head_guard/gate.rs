@@ -87,7 +87,7 @@ impl Gate {
                     Verdict::Hold { at } | Verdict::Refuse { at, .. } => at,
                 };
                 buffer.put_slice(&self.held.split_to(passed));
-                return Some(Poll::Ready(self.obey(verdict, passed, buffer)));
+                return Some(Poll::Ready(self.obey(verdict, passed, clocks, buffer)));
             }
         }
         Some(Poll::Ready(Ok(())))
@@ -95,7 +95,12 @@ impl Gate {
 
     /// Looks at what a read has brought, from `start` of the buffer on, and leaves there what hyper may see.
     #[inline]
-    pub(in crate::server) fn after_read(&mut self, start: usize, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
+    pub(in crate::server) fn after_read(
+        &mut self,
+        start: usize,
+        clocks: &Clocks,
+        buffer: &mut ReadBuf<'_>,
+    ) -> io::Result<()> {
         if matches!(self.state, State::Open) {
             return Ok(());
         }
@@ -105,13 +110,20 @@ impl Gate {
             self.held = Bytes::copy_from_slice(&buffer.filled()[start + at..]);
         }
         buffer.set_filled(start + at);
-        self.obey(verdict, at, buffer)
+        self.obey(verdict, at, clocks, buffer)
     }
 
     /// Hands out what a verdict demands behind the bytes that `passed`.
-    fn obey(&mut self, verdict: Verdict, passed: usize, buffer: &mut ReadBuf<'_>) -> io::Result<()> {
+    fn obey(
+        &mut self,
+        verdict: Verdict,
+        passed: usize,
+        clocks: &Clocks,
+        buffer: &mut ReadBuf<'_>,
+    ) -> io::Result<()> {
         let Verdict::Refuse { fault, in_body, .. } = verdict else { return Ok(()) };
         tracing::info!(target: "server", client = %self.client, %fault, "refused a request");
+        clocks.refuse();
         self.held.clear();
         if in_body {
             self.state = State::Broken;

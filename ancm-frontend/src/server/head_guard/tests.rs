@@ -218,6 +218,8 @@ fn refuses_a_missing_repeated_or_malformed_host() {
         "[::1¦\r\n",
         "[::1]¦a",
         "[¦x]",
+        "[¦]",
+        "¦:80",
         "a¦#b",
         "a¦\"b",
         "a¦[::1]",

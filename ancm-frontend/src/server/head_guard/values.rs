@@ -28,6 +28,7 @@ pub(super) enum Part {
 pub(super) enum Host {
     Before,
     Name,
+    AddressStart,
     Address,
     AddressEnd,
     Port,
@@ -76,7 +77,7 @@ impl Value {
         match self {
             Self::Length { digits: Part::Before, .. } => Err(Fault::Length),
             Self::Coding { matched, .. } if *matched < CHUNKED.len() => Err(Fault::Coding),
-            Self::Host(Host::Address) => Err(Fault::Host),
+            Self::Host(Host::AddressStart | Host::Address) => Err(Fault::Host),
             _ => Ok(()),
         }
     }
@@ -102,10 +103,10 @@ impl Host {
     fn take(&mut self, byte: u8) -> Result<(), Fault> {
         *self = match (*self, byte) {
             (Self::Before, b' ' | b'\t') => Self::Before,
-            (Self::Before, b'[') => Self::Address,
+            (Self::Before, b'[') => Self::AddressStart,
             (Self::Address, b']') => Self::AddressEnd,
-            (Self::Address, byte) if is_address(byte) => Self::Address,
-            (Self::Before | Self::Name | Self::AddressEnd, b':') => Self::Port,
+            (Self::AddressStart | Self::Address, byte) if is_address(byte) => Self::Address,
+            (Self::Name | Self::AddressEnd, b':') => Self::Port,
             (Self::Before | Self::Name, byte) if is_name(byte) => Self::Name,
             (Self::Port, byte) if byte.is_ascii_digit() => Self::Port,
             (Self::Name | Self::AddressEnd | Self::Port | Self::After, b' ' | b'\t') => Self::After,
