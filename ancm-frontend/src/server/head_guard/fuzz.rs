@@ -2,7 +2,9 @@
 
 use proptest::{prelude::*, sample::Index};
 
-use super::{gate::POISON, tests::outcome, *};
+use tokio::io::AsyncWriteExt;
+
+use super::{gate::POISON, served::Served, tests::outcome, *};
 
 /// Good requests of every kind, to be damaged.
 const REQUESTS: &[&str] = &[
@@ -57,8 +59,8 @@ enum Damage {
 /// How other code reads the bytes that pass.
 #[derive(Debug)]
 enum Reading {
-    /// Whole requests, and perhaps one from here on that is not whole; then whether its head is.
-    Up { to: usize, in_body: bool },
+    /// So many whole requests, and perhaps one from here on that is not whole; then whether its head is.
+    Up { requests: usize, to: usize, in_body: bool },
     /// httparse refuses more than the guard does: a target that is not UTF-8.
     Refused,
 }
@@ -107,13 +109,13 @@ fn cut<'a>(stream: &'a [u8], places: &[Index]) -> Vec<&'a [u8]> {
 
 /// Reads by other code than ours, and fails where it would not have passed the bytes.
 fn read(bytes: &[u8]) -> Reading {
-    let mut begins = 0;
+    let (mut requests, mut begins) = (0, 0);
     loop {
         let mut lines = [httparse::EMPTY_HEADER; 64];
         let mut request = httparse::Request::new(&mut lines);
         let head = match request.parse(&bytes[begins..]) {
             Ok(httparse::Status::Complete(head)) => head,
-            Ok(httparse::Status::Partial) => return Reading::Up { to: begins, in_body: false },
+            Ok(httparse::Status::Partial) => return Reading::Up { requests, to: begins, in_body: false },
             Err(error) => {
                 let target = bytes[begins..].split(|&byte| byte == b' ').nth(1).unwrap_or_default();
                 assert!(
@@ -126,8 +128,9 @@ fn read(bytes: &[u8]) -> Reading {
         };
         match body_length(&request, &bytes[begins + head..]) {
             Some(length) => begins += head + length,
-            None => return Reading::Up { to: begins + head, in_body: true },
+            None => return Reading::Up { requests, to: begins + head, in_body: true },
         }
+        requests += 1;
     }
 }
 
@@ -216,7 +219,7 @@ proptest! {
     #[test]
     fn others_read_what_passes_in_the_same_way(stream in stream()) {
         let (passed, refused) = outcome([&*stream]);
-        if let Reading::Up { to, in_body } = read(&stream[..passed]) {
+        if let Reading::Up { to, in_body, .. } = read(&stream[..passed]) {
             if let Some((_, refused_in_body)) = refused {
                 prop_assert_eq!(in_body, refused_in_body);
             } else {
@@ -233,6 +236,35 @@ proptest! {
             let poisoned = [&stream[to..passed], POISON].concat();
             let mut lines = [httparse::EMPTY_HEADER; 64];
             prop_assert!(httparse::Request::new(&mut lines).parse(&poisoned).is_err(), "{:?}", poisoned);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_service_sees_what_others_read(stream in stream(), places: [Index; 4]) {
+        let (passed, refused) = outcome([&*stream]);
+        let Reading::Up { requests, .. } = read(&stream[..passed]) else { return Ok(()) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        let (seen, statuses) = runtime.unwrap().block_on(async {
+            let mut served = Served::start();
+            for piece in cut(&stream, &places) {
+                // It may have been refused already.
+                let _ = served.client.write_all(piece).await;
+                tokio::task::yield_now().await;
+            }
+            let statuses = served.statuses().await;
+            (served.seen().len(), statuses)
+        });
+        let text = String::from_utf8_lossy(&stream).to_lowercase();
+        let closes = text.contains("http/1.0") || text.contains("connection: close");
+        // hyper and the adapter refuse more: strange targets.
+        let last = statuses.last().is_some_and(|&status| status >= 400);
+        prop_assert!(seen == requests || seen < requests && (closes || last), "{} of {}: {:?}", seen, requests, statuses);
+        if refused.is_some() && !closes {
+            prop_assert!(last, "{:?}", statuses);
         }
     }
 }

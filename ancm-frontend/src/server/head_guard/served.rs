@@ -20,8 +20,8 @@ use crate::server::{
 };
 
 /// A served connection: the client's end, and the requests that the service has seen.
-struct Served {
-    client: DuplexStream,
+pub(super) struct Served {
+    pub(super) client: DuplexStream,
     seen: Arc<Mutex<Vec<String>>>,
     /// What the service waits for, when the target is `/wait`.
     go: Arc<Notify>,
@@ -35,7 +35,7 @@ const UPGRADE_TO_NOTHING: &str = "GET /no HTTP/1.1\r\nHost: a\r\nConnection: upg
 // === impl Served ===
 
 impl Served {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         Self::start_with(64 * 1024)
     }
 
@@ -54,11 +54,11 @@ impl Served {
     }
 
     /// The status of each answer until the server closes.
-    async fn statuses(&mut self) -> Vec<u16> {
+    pub(super) async fn statuses(&mut self) -> Vec<u16> {
         let mut answers = String::new();
         self.client.read_to_string(&mut answers).await.unwrap();
-        let lines = answers.split("HTTP/1.1 ").skip(1);
-        lines.map(|line| line[..3].parse().unwrap()).collect()
+        let lines = answers.split("HTTP/1.").skip(1);
+        lines.map(|line| line[2..5].parse().unwrap()).collect()
     }
 
     async fn read_until(&mut self, end: &str) -> String {
@@ -69,7 +69,7 @@ impl Served {
         String::from_utf8(answer).unwrap()
     }
 
-    fn seen(&self) -> Vec<String> {
+    pub(super) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 }
