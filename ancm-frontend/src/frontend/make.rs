@@ -14,7 +14,7 @@ use crate::{
     server::{ConnectionService, MakeWorkerService, Router},
     stack::{self, AppStack},
     supervisor::{Supervisor, snapshot::Snapshot},
-    upstream::{HyperClient, Upstream},
+    upstream::{DefaultClient, Upstream},
 };
 
 /// Requests that may wait for a start, in all.
@@ -62,7 +62,7 @@ where
         let Self { config, page, snapshots, supervisor, hold_at_most, layer } = self;
         let table = Table::new(page.clone(), move || supervisor.wake());
         tokio::spawn(table.clone().follow(snapshots));
-        let upstream = Upstream::new(HyperClient::new(), tunnels.clone());
+        let upstream = Upstream::new(DefaultClient::new(), tunnels.clone());
         let stacks = Arc::new(InnerStacks::new(move |config| stack::inner(config, upstream.clone())));
         let startup_error = StartupErrorLayer::new(table)
             .hold_limit(config.startup_time_limit * ATTEMPTS + HOLD_MARGIN)

@@ -50,7 +50,7 @@ use crate::{
     config::Config,
     dispatch::{Dispatch, Table, TicketToken},
     server::ClientBody,
-    upstream::{HyperClient, SentBody, Upstream},
+    upstream::{DefaultClient, SentBody, Upstream},
 };
 
 /// What [`outer`] builds around a service.
@@ -65,7 +65,7 @@ pub type Inner<S> = HeadLimit<
 pub type RequestBody = WatchedBody<LimitedBody<CountedBody<ClientBody>>>;
 
 /// The inner stack of a frontend that proxies.
-pub type InnerStack = Inner<Upstream<HyperClient<SentBody<RequestBody>>>>;
+pub type InnerStack = Inner<Upstream<DefaultClient<SentBody<RequestBody>>>>;
 
 /// The outer stack of a frontend that proxies: what a layer of your own is put around.
 pub type AppStack = Outer<Table, Dispatch<InnerStack>>;

@@ -47,6 +47,12 @@ pub use self::{
 };
 use crate::dispatch::Ticket;
 
+/// The client that the frontend proxies by.
+///
+/// The other one is [`HyperClient`], a drop-in replacement: to name it here is all that it takes. The tests hold the
+/// two against each other.
+pub type DefaultClient<B> = Http1Client<B>;
+
 /// Speaks HTTP/1.1 to a process, for requests with bodies of type `B`.
 pub trait Client<B>: Clone + Send + Sync + 'static {
     /// A connection that is idle.
