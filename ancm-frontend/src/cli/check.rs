@@ -133,7 +133,7 @@ impl Explanation {
         for attribute in ATTRIBUTES {
             let shown = secrets::shown_line(&(attribute.show)(config));
             let place = self.place(attribute.name).map_or_else(String::new, |position| position.to_string());
-            writeln!(out, "  {place:<8} {:<25} {shown:<22} {}", attribute.name, attribute.doc)?;
+            writeln!(out, "  {place:<8} {:<25} {shown:<22} {}", attribute.label(), attribute.doc)?;
         }
         let lists = [
             ("Environment variables", &config.environment_variables),

@@ -39,8 +39,8 @@ pub(super) fn check(node: Node<'_, '_>, config: &Config, findings: &mut Findings
 fn check_process_path(node: Node<'_, '_>, config: &Config, findings: &mut Findings<'_>) {
     let misspelt = || node.attributes().any(|given| nearest(given.name(), ["processPath"]).is_some());
     if config.process_path.is_empty() && !misspelt() {
-        let fault =
-            Fault::new("missing-attribute", "aspNetCore has no processPath: it does not say what to start");
+        let message = format!("{} has no processPath: it does not say what to start", node.tag_name().name());
+        let fault = Fault::new("missing-attribute", message);
         let fix =
             "add processPath=\"dotnet\" arguments=\".\\YourApp.dll\", or run `dotnet publish`, which does so";
         findings.fault(&tag(node), fault.about("processPath").fix(fix));

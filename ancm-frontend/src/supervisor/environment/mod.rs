@@ -86,7 +86,8 @@ impl Sources {
         variables.set(variable::APPL_PATH, self.appl_path.as_str());
         // Kestrel takes anything else for a promise of Windows identities.
         variables.set(variable::IIS_HTTPAUTH, "anonymous;");
-        variables.set(variable::IIS_WEBSOCKETS_SUPPORTED, if self.websockets { "true" } else { "false" });
+        let websockets = self.websockets && config.web_socket_enabled;
+        variables.set(variable::IIS_WEBSOCKETS_SUPPORTED, if websockets { "true" } else { "false" });
         // ANCM: serverprocess.cpp passes the id of the IIS application here, by mistake.
         variables.set(variable::IIS_PHYSICAL_PATH, config.site_root.as_os_str());
         variables.all

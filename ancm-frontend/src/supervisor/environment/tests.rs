@@ -50,6 +50,13 @@ fn gives_a_backend_all_it_needs_and_nothing_else() {
 }
 
 #[test]
+fn tells_that_web_sockets_are_switched_off() {
+    let config = Config { web_socket_enabled: false, ..config(&[]) };
+    let built = sources(&[]).build(&config, 21_396, "secret");
+    assert!(built.contains(&("ASPNETCORE_IIS_WEBSOCKETS_SUPPORTED".into(), "false".into())));
+}
+
+#[test]
 fn replaces_what_the_frontend_inherited() {
     let inherited = [
         ("ASPNETCORE_URLS", "http://+:8080"),
