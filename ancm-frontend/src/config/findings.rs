@@ -51,8 +51,18 @@ impl<'s> Findings<'s> {
         code: &'static str,
         text: impl Into<String>,
     ) {
+        self.note_at(Some(self.source.position(range.start)), kind, code, text);
+    }
+
+    /// The same, where the place is known already.
+    pub(super) fn note_at(
+        &mut self,
+        position: Option<Position>,
+        kind: NoteKind,
+        code: &'static str,
+        text: impl Into<String>,
+    ) {
         if self.notes.len() < MOST_NOTES {
-            let position = Some(self.source.position(range.start));
             self.notes.push(Note { position, ..Note::new(kind, code, text) });
         }
     }

@@ -56,6 +56,7 @@ pub use gate::GUARDED_SECTIONS;
 pub use note::{Note, NoteKind};
 pub(crate) use reading::{Examination, examine};
 pub use reading::{Loaded, load, load_ignoring, parse};
+pub(crate) use rules::NOTE_OF_DEVELOPMENT;
 
 /// One application's configuration.
 ///
@@ -183,6 +184,16 @@ impl Config {
     pub fn takes_output(&self) -> bool {
         let setting = self.handler_setting("enableOutOfProcessConsoleRedirection");
         !setting.is_some_and(|value| value.eq_ignore_ascii_case("false"))
+    }
+
+    /// The variable by which the application takes itself to be on a developer's machine, if it does.
+    pub fn development(&self, environment: &dyn Fn(&str) -> Option<String>) -> Option<&'static str> {
+        // The first that says anything counts.
+        let value = |name: &str| self.variable(name).map(str::to_owned).or_else(|| environment(name));
+        let said = ["ASPNETCORE_ENVIRONMENT", "DOTNET_ENVIRONMENT"]
+            .into_iter()
+            .find_map(|name| value(name).filter(|value| !value.is_empty()).map(|value| (name, value)));
+        said.filter(|(_, value)| value.eq_ignore_ascii_case("Development")).map(|(name, _)| name)
     }
 
     fn is_on(&self, setting: &str) -> bool {
