@@ -37,6 +37,7 @@ mod file;
 mod findings;
 pub(crate) mod gate;
 mod handler_settings;
+mod http_platform;
 mod malformed;
 mod nearest;
 mod note;
@@ -289,3 +290,5 @@ impl fmt::Display for HostingModel {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traps;

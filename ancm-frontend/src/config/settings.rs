@@ -3,19 +3,18 @@
 use roxmltree::Node;
 
 use super::{
-    Config, Launcher,
+    Config,
     attributes::{self, ASP_NET_CORE, Attribute, HTTP_PLATFORM, Taken},
     collections,
     error::{Fault, quoted},
     findings::Findings,
+    http_platform,
     nearest::nearest,
     note::NoteKind,
     values::span_text,
     xml::{self, Layout, Scope, elements, is, tag},
 };
 
-/// An attribute of `httpPlatform` that is not honoured.
-const START_RETRIES: &str = "startupRetryCount";
 const CHILDREN: &[&str] = &["environmentVariables", "handlerSettings", "recycleOnFileChange"];
 
 /// Reads what says how the application is run; gives the last such element, if any.
@@ -37,29 +36,7 @@ pub(super) fn read<'a, 'i>(
             findings.note(&tag(node), NoteKind::Warning, "two-launchers", text);
         }
     } else if !others.is_empty() {
-        last = read_http_platform(layout, config, findings);
-    }
-    last
-}
-
-fn read_http_platform<'a, 'i>(
-    layout: &Layout<'a, 'i>,
-    config: &mut Config,
-    findings: &mut Findings<'_>,
-) -> Option<Node<'a, 'i>> {
-    config.launcher = Launcher::HttpPlatform;
-    config.forward_windows_auth_token = false;
-    let mut last = None;
-    for node in once_per_scope(&layout.web_servers, &[HTTP_PLATFORM], findings) {
-        read_attributes(node, HTTP_PLATFORM, &[START_RETRIES], config, findings);
-        read_children(node, config, findings);
-        if let Some(retries) = xml::attribute(node, START_RETRIES) {
-            let text = "startupRetryCount: a start is tried twice, then again and again after a while";
-            findings.note(&retries.range(), NoteKind::NotHonoured, "startup-retry-count", text);
-        }
-        let text = "httpPlatform: the program must listen on the port in HTTP_PLATFORM_PORT, and need not check a token";
-        findings.note(&tag(node), NoteKind::Honoured, "http-platform", text);
-        last = Some(node);
+        last = http_platform::read(layout, config, findings);
     }
     last
 }
@@ -133,7 +110,8 @@ pub(super) fn read_attributes(
     }
 }
 
-fn read_children(node: Node<'_, '_>, config: &mut Config, findings: &mut Findings<'_>) {
+/// Reads the lists inside of an element that describes an application.
+pub(super) fn read_children(node: Node<'_, '_>, config: &mut Config, findings: &mut Findings<'_>) {
     stray_text(node, findings);
     for child in elements(node) {
         if is(child, "environmentVariables") {
