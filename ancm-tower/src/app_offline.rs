@@ -102,7 +102,7 @@ impl Page {
         self
     }
 
-    fn to_response<B: From<Bytes>>(&self) -> Response<B> {
+    pub(crate) fn to_response<B: From<Bytes>>(&self) -> Response<B> {
         let mut response = Refusal::Offline.into_response_with(self.body.clone());
         let headers = response.headers_mut();
         // ANCM: AppOfflineHandler.cpp names no charset either: the file's own meta element decides.

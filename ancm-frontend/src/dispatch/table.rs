@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use ancm_tower::startup_error::{Admission, Gate, StartFailure};
+use ancm_tower::{
+    app_offline::Page,
+    startup_error::{Admission, Gate, StartFailure},
+};
 use tokio::sync::watch;
 
 use super::{Ticket, WorkerBackend, lock};
@@ -31,6 +34,7 @@ struct Shared {
     current: Mutex<Current>,
     changed: watch::Sender<()>,
     wake: Wake,
+    page: watch::Receiver<Option<Page>>,
 }
 
 struct Current {
@@ -42,6 +46,7 @@ struct Current {
 enum State {
     Starting,
     Ready { backends: Vec<Arc<WorkerBackend>>, next: usize },
+    Offline,
     Failed(Arc<StartFailure>),
     Stopped,
 }
@@ -49,12 +54,15 @@ enum State {
 // === impl Table ===
 
 impl Table {
-    /// A table that holds every request until the first snapshot arrives; `wake` is called at most when a request
-    /// meets a failed start.
-    pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
+    /// A table that holds every request until the first snapshot arrives.
+    ///
+    /// `page` is what to show while the application is offline; `wake` is called when a request meets a failed start.
+    pub fn new(page: watch::Receiver<Option<Page>>, wake: impl Fn() + Send + Sync + 'static) -> Self {
         let current = Current { state: State::Starting, _dispatching: None };
         let changed = watch::Sender::new(());
-        Self { shared: Arc::new(Shared { current: Mutex::new(current), changed, wake: Arc::new(wake) }) }
+        Self {
+            shared: Arc::new(Shared { current: Mutex::new(current), changed, wake: Arc::new(wake), page }),
+        }
     }
 
     /// Follows the supervisor until it is gone: the worker's one task for this application.
@@ -84,6 +92,7 @@ impl Table {
         };
         let state = match snapshot.availability {
             Availability::Starting => State::Starting,
+            Availability::Offline => State::Offline,
             Availability::Failed(failure) => State::Failed(failure),
             Availability::Stopped => State::Stopped,
             Availability::Ready(generation) => State::Ready { backends: adopt(&generation, &known), next: 0 },
@@ -137,6 +146,10 @@ impl Gate for Table {
         match &mut current.state {
             State::Starting => Admission::Starting,
             State::Stopped => Admission::Stopped,
+            // The page is shown before the application is stopped, and cleared after it is started.
+            State::Offline => {
+                self.shared.page.borrow().clone().map_or(Admission::Starting, Admission::Offline)
+            }
             State::Failed(failure) => {
                 (self.shared.wake)();
                 Admission::Failed(Arc::clone(failure))
@@ -156,11 +169,14 @@ impl Gate for Table {
     }
 }
 
-/// Fewest requests in flight; among equals the next in turn, beginning with slot 0.
+/// Fewest requests in flight; among equals the next in turn, beginning with slot 0. None, if all are dying: the
+/// supervisor will say so in a moment.
 fn least_in_flight(backends: &[Arc<WorkerBackend>], next: &mut usize) -> Option<Ticket> {
     let count = backends.len();
-    let chosen =
-        (0..count).map(|step| (*next + step) % count).min_by_key(|&index| backends[index].in_flight())?;
+    let chosen = (0..count)
+        .map(|step| (*next + step) % count)
+        .filter(|&index| !backends[index].is_lost())
+        .min_by_key(|&index| backends[index].in_flight())?;
     *next = (chosen + 1) % count;
     Some(Ticket::new(Arc::clone(&backends[chosen])))
 }

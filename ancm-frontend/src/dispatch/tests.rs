@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
 use ancm_tower::{
+    app_offline::Page,
     pairing_token::PairingToken,
     startup_error::{Admission, Gate, StartFailure},
 };
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
@@ -35,9 +37,13 @@ fn leased(slot: usize) -> (Backend, Released) {
 
 /// A table that dispatches to these.
 pub(crate) fn table(backends: Vec<Backend>) -> Table {
-    let table = Table::new(|| {});
+    let table = empty();
     table.replace(ready(1, backends.into_iter().map(Arc::new).collect()).0);
     table
+}
+
+fn empty() -> Table {
+    Table::new(watch::channel(None).1, || {})
 }
 
 fn ready(id: u64, backends: Vec<Arc<Backend>>) -> (Snapshot, Released) {
@@ -90,7 +96,7 @@ fn a_clone_of_a_ticket_counts_as_one_more() {
 
 #[test]
 fn a_process_is_released_with_its_last_request() {
-    let table = Table::new(|| {});
+    let table = empty();
     let (backend, released) = leased(0);
     let (first, dispatching) = ready(1, vec![Arc::new(backend)]);
     table.replace(first);
@@ -104,7 +110,7 @@ fn a_process_is_released_with_its_last_request() {
 
 #[test]
 fn a_process_that_stays_keeps_its_count() {
-    let table = Table::new(|| {});
+    let table = empty();
     let shared = Arc::new(backend(0));
     table.replace(ready(1, vec![Arc::clone(&shared)]).0);
     let ticket = admit(&table);
@@ -116,7 +122,7 @@ fn a_process_that_stays_keeps_its_count() {
 #[test]
 fn wakes_the_supervisor_when_a_request_meets_a_failed_start() {
     let (sender, woken) = std::sync::mpsc::channel();
-    let table = Table::new(move || sender.send(()).unwrap());
+    let table = Table::new(watch::channel(None).1, move || sender.send(()).unwrap());
     table.replace(snapshot(Availability::Failed(Arc::new(StartFailure::new("it")))).0);
     assert!(matches!(table.admit(), Admission::Failed(_)));
     woken.try_recv().unwrap();
@@ -124,9 +130,58 @@ fn wakes_the_supervisor_when_a_request_meets_a_failed_start() {
 
 #[tokio::test]
 async fn whoever_waits_hears_of_a_change_that_came_before_the_first_poll() {
-    let table = Table::new(|| {});
+    let table = empty();
     let changed = table.changed();
     table.replace(snapshot(Availability::Stopped).0);
     changed.await;
     assert!(matches!(table.admit(), Admission::Stopped));
+}
+
+#[test]
+fn shows_the_page_to_a_request_that_was_held_when_the_application_went_offline() {
+    let (show, page) = watch::channel(None);
+    let table = Table::new(page, || {});
+    table.replace(snapshot(Availability::Starting).0);
+    assert!(matches!(table.admit(), Admission::Starting));
+    show.send_replace(Some(Page::new("back soon")));
+    table.replace(snapshot(Availability::Offline).0);
+    assert!(matches!(table.admit(), Admission::Offline(page) if page == Page::new("back soon")));
+}
+
+/// A process that has ended.
+#[cfg(unix)]
+async fn ended() -> ProcessHandle {
+    let (stdout, stderr) = (std::io::pipe().unwrap().1.into(), std::io::pipe().unwrap().1.into());
+    let launch = crate::spawn::Launch {
+        program: "/bin/true".into(),
+        arguments: Vec::new(),
+        environment: Vec::new(),
+        directory: "/".into(),
+        stdout,
+        stderr,
+    };
+    let child = crate::spawn::Spawner::Direct.spawn(launch).await.unwrap();
+    child.wait().await;
+    child.handle.clone()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn sends_nothing_more_to_a_process_whose_connection_broke_because_it_dies() {
+    let dying = Backend { process: ended().await, ..backend(0) };
+    let table = table(vec![dying, backend(1)]);
+    let (first, second) = (admit(&table), admit(&table));
+    assert_eq!((slot(&first), slot(&second)), (0, 1));
+    first.backend().broke();
+    second.backend().broke();
+    let slots: Vec<_> = (0..3).map(|_| slot(&admit(&table))).collect();
+    assert_eq!(slots, [1, 1, 1]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn holds_requests_while_the_only_process_dies() {
+    let table = table(vec![Backend { process: ended().await, ..backend(0) }]);
+    admit(&table).backend().broke();
+    assert!(matches!(table.admit(), Admission::Starting));
 }

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -29,6 +29,8 @@ pub struct WorkerBackend {
     /// A child of the backend's own token, for the same reason.
     abandon: CancellationToken,
     in_flight: AtomicUsize,
+    /// It is about to be reported as ended: no request goes to it any more.
+    lost: AtomicBool,
     attachment: OnceLock<Box<dyn Attachment>>,
 }
 
@@ -53,6 +55,7 @@ impl WorkerBackend {
             config: Arc::clone(&generation.config),
             backend,
             in_flight: AtomicUsize::new(0),
+            lost: AtomicBool::new(false),
             attachment: OnceLock::new(),
         }
     }
@@ -80,6 +83,21 @@ impl WorkerBackend {
     /// Requests of this worker that are under way in it.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Relaxed)
+    }
+
+    /// To be called when a connection to it broke: if it is dying, this worker sends it nothing more.
+    ///
+    /// A killed process closes its connections some milliseconds before the supervisor learns of its end; requests
+    /// that came meanwhile would be lost one after another.
+    pub fn broke(&self) {
+        if !self.is_lost() && self.backend.process.is_ending() {
+            self.lost.store(true, Relaxed);
+        }
+    }
+
+    /// Whether it is known to be dying.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Relaxed)
     }
 
     /// What the innermost service keeps here; `None` if another kind of service keeps something already.

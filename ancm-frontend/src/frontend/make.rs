@@ -68,7 +68,7 @@ where
 
     fn make(self, tunnels: &TaskTracker) -> impl Fn(&Client) -> Self::Service + Clone + 'static {
         let Self { config, headers, page, snapshots, supervisor, hold_at_most, layer } = self;
-        let table = Table::new(move || supervisor.wake());
+        let table = Table::new(page.clone(), move || supervisor.wake());
         tokio::spawn(table.clone().follow(snapshots));
         let upstream = Upstream::new(HyperClient::new(), tunnels.clone());
         let stacks = Arc::new(InnerStacks::new(move |config| stack::inner(config, upstream.clone())));

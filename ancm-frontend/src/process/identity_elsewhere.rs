@@ -32,6 +32,10 @@ impl Identity {
         !self.ended.is_cancelled()
     }
 
+    pub(super) fn is_ending(&self, pid: u32) -> bool {
+        !self.is_alive(pid)
+    }
+
     pub(super) async fn exited(&self, _pid: u32) {
         self.ended.cancelled().await;
     }

@@ -56,6 +56,11 @@ impl Identity {
         }
     }
 
+    pub(super) fn is_ending(&self, pid: u32) -> bool {
+        // A number that is somebody else's by now says nothing, but then the process has ended.
+        !self.is_alive(pid) || Stat::read(pid).is_ok_and(|stat| stat.is_ending())
+    }
+
     pub(super) async fn exited(&self, pid: u32) {
         if let Self::Descriptor(descriptor) = self {
             // A descriptor of its own for each waiter, since one can be registered only once.

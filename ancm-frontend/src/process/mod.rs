@@ -70,6 +70,13 @@ impl ProcessHandle {
         self.identity.is_alive(self.pid)
     }
 
+    /// Whether it has ended, or is past all work because the kernel is taking it apart.
+    ///
+    /// A killed process with much memory lives on like that for some milliseconds. Dearer than [`Self::is_alive`].
+    pub fn is_ending(&self) -> bool {
+        self.identity.is_ending(self.pid)
+    }
+
     /// Ends when the process has ended. Needs tokio's I/O and time drivers.
     pub async fn exited(&self) {
         self.identity.exited(self.pid).await;

@@ -26,6 +26,8 @@ pub(crate) struct Stat {
     pub(crate) parent: u32,
     pub(crate) session: u32,
     state: u8,
+    /// The kernel's `PF_*` bits.
+    flags: u32,
     /// In ticks since the machine was started.
     pub(crate) start_time: u64,
 }
@@ -117,13 +119,20 @@ impl Stat {
             state: *fields.next()?.as_bytes().first()?,
             parent: fields.next()?.parse().ok()?,
             session: fields.nth(1)?.parse().ok()?,
-            start_time: fields.nth(15)?.parse().ok()?,
+            flags: fields.nth(2)?.parse().ok()?,
+            start_time: fields.nth(12)?.parse().ok()?,
         })
     }
 
     /// Whether only its exit code is left of it.
     pub(crate) fn has_ended(&self) -> bool {
         matches!(self.state, b'Z' | b'X' | b'x')
+    }
+
+    /// Whether it is past all work: the kernel is taking it apart, or has.
+    pub(crate) fn is_ending(&self) -> bool {
+        const PF_EXITING: u32 = 0x4;
+        self.has_ended() || self.flags & PF_EXITING != 0
     }
 }
 
@@ -132,7 +141,7 @@ mod tests {
     use super::*;
 
     fn stat(pid: u32, parent: u32) -> Stat {
-        Stat { pid, parent, session: pid, state: b'S', start_time: 0 }
+        Stat { pid, parent, session: pid, state: b'S', flags: 0, start_time: 0 }
     }
 
     #[test]
@@ -153,8 +162,17 @@ mod tests {
     #[test]
     fn reads_a_name_with_parentheses_and_blanks() {
         let line = b"7 (a) b (c) S 1 7 7 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 991 10 11";
-        let expected = Stat { pid: 7, parent: 1, session: 7, state: b'S', start_time: 991 };
+        let expected = Stat { pid: 7, parent: 1, session: 7, state: b'S', flags: 4_194_560, start_time: 991 };
         assert_eq!(Stat::parse(7, line), Some(expected));
+    }
+
+    #[test]
+    fn knows_a_process_that_is_being_taken_apart() {
+        let line = |state, flags| format!("7 (a) {state} 1 7 7 0 -1 {flags} 1 2 3 4 5 6 7 8 20 0 1 0 991");
+        let ending = |state, flags| Stat::parse(7, line(state, flags).as_bytes()).unwrap().is_ending();
+        assert!(!ending('R', 0x40_0000));
+        assert!(ending('R', 0x40_0004));
+        assert!(ending('Z', 0));
     }
 
     #[test]

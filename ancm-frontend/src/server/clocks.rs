@@ -31,7 +31,26 @@ pub(super) enum Phase {
     Busy,
     /// It has switched protocols: no clock of ours runs.
     Tunnel,
+    /// All has been said, but the client still sends: what comes is thrown away, so that it can read our answer.
+    Lingering,
 }
+
+/// Whether the request that is being served may end in a tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Upgrade {
+    /// No.
+    None,
+    /// It asks for that.
+    Asked,
+    /// It does, and the client has sent on without waiting for the answer.
+    Overtaken,
+}
+
+/// How long the rest of a request that has been answered already is thrown away.
+///
+/// Closing at once would reset the connection, and the client would lose the answer while it is still sending.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +63,8 @@ pub(super) enum Overdue {
     Body,
     /// The client stopped reading its answer.
     Write,
+    /// The client went on sending what nobody wants.
+    Lingering,
 }
 
 /// The clocks of one connection.
@@ -61,6 +82,11 @@ pub(super) struct Clocks {
     reading: AtomicBool,
     /// Whether the stream shall ask the kernel if the client has left.
     look: AtomicBool,
+    /// Whether nothing at all has come yet.
+    fresh: AtomicBool,
+    /// Whether the head that is being read is given up.
+    late: AtomicBool,
+    upgrade: AtomicU8,
 }
 
 // === impl Limits ===
@@ -84,6 +110,9 @@ impl Clocks {
             write_since: AtomicU64::new(0),
             reading: AtomicBool::new(false),
             look: AtomicBool::new(false),
+            fresh: AtomicBool::new(true),
+            late: AtomicBool::new(false),
+            upgrade: AtomicU8::new(Upgrade::None as u8),
         }
     }
 
@@ -97,7 +126,8 @@ impl Clocks {
             0 => Phase::Idle,
             1 => Phase::Head,
             2 => Phase::Busy,
-            _ => Phase::Tunnel,
+            3 => Phase::Tunnel,
+            _ => Phase::Lingering,
         }
     }
 
@@ -113,6 +143,7 @@ impl Clocks {
     /// Bytes have come.
     pub(super) fn received(&self) {
         self.reading.store(false, Relaxed);
+        self.fresh.store(false, Relaxed);
         if self.phase() == Phase::Idle {
             self.enter(Phase::Head);
         }
@@ -136,6 +167,47 @@ impl Clocks {
     /// Whether the stream shall ask now.
     pub(super) fn look_for_client(&self) -> bool {
         self.look.load(Relaxed) && self.look.swap(false, Relaxed)
+    }
+
+    /// Whether the client has not sent anything yet.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.fresh.load(Relaxed)
+    }
+
+    /// Has the stream tell the client that its head is late, the next time hyper reads.
+    pub(super) fn give_up_head(&self) {
+        self.late.store(true, Relaxed);
+    }
+
+    /// Whether the stream shall do so now.
+    pub(super) fn is_head_given_up(&self) -> bool {
+        self.late.load(Relaxed)
+    }
+
+    pub(super) fn upgrade(&self) -> Upgrade {
+        match self.upgrade.load(Relaxed) {
+            0 => Upgrade::None,
+            1 => Upgrade::Asked,
+            _ => Upgrade::Overtaken,
+        }
+    }
+
+    pub(super) fn set_upgrade(&self, upgrade: Upgrade) {
+        self.upgrade.store(upgrade as u8, Relaxed);
+    }
+
+    /// Whether a request has asked for an upgrade and has not been answered.
+    pub(super) fn is_upgrade_open(&self) -> bool {
+        self.upgrade() != Upgrade::None && self.phase() != Phase::Tunnel
+    }
+
+    /// The answer is an ordinary one; tells whether the client had sent on already.
+    pub(super) fn decline_upgrade(&self) -> bool {
+        let asked = self.upgrade();
+        if asked != Upgrade::None {
+            self.set_upgrade(Upgrade::None);
+        }
+        asked == Upgrade::Overtaken
     }
 
     /// The backend wants more of the request's body than has come, or has got it.
@@ -162,6 +234,7 @@ impl Clocks {
         let since = self.since.load(Relaxed);
         let (since, limit, overdue) = match self.phase() {
             Phase::Tunnel => return Ok(Instant::now() + self.limits.idle),
+            Phase::Lingering => (since, LINGER.min(self.limits.idle), Overdue::Lingering),
             _ if write != 0 => (write, self.limits.idle, Overdue::Write),
             Phase::Head => (since, self.limits.head, Overdue::Head),
             Phase::Idle => (since, self.limits.idle, Overdue::Idle),

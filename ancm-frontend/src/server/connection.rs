@@ -24,12 +24,16 @@ use tower_service::Service;
 use super::{
     adapter::Adapter,
     body::ClientBody,
-    clocks::{Clocks, Limits, Phase},
+    clocks::{Clocks, Limits, Overdue, Phase},
     stream::{ClientStream, Watched},
 };
 
 /// How often we look for a client whose bytes nobody reads.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long a client that has just connected may take to send its first request, though we are to accept no more.
+const FIRST_REQUEST: Duration = Duration::from_millis(250);
+/// The longest head that is read at all; what the backend takes is less, and is for the stack to judge.
+const LONGEST_HEAD: usize = 128 * 1024;
 
 /// A stack that can serve a connection.
 pub trait ConnectionService:
@@ -72,6 +76,8 @@ pin_project! {
         #[pin]
         drained: WaitForCancellationFutureOwned,
         state: State,
+        // When a client that has not sent anything yet is drained, too.
+        patience: Option<Instant>,
         client: Client,
     }
 }
@@ -89,15 +95,18 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
     /// Serves `stream` by `service`; when `drain` is cancelled, the request under way is the last.
     pub fn new(stream: T, client: Client, service: S, limits: Limits, drain: CancellationToken) -> Self {
         let clocks = Arc::new(Clocks::new(limits));
-        let watched = TokioIo::new(Watched::new(stream, Arc::clone(&clocks)));
+        let watched = Watched::new(stream, client.address(), Arc::clone(&clocks));
         let adapter = Adapter::new(service, client.clone(), Arc::clone(&clocks));
+        let mut builder = Builder::new();
+        builder.max_header_size(LONGEST_HEAD);
         Self {
-            hyper: Builder::new().serve_connection(watched, adapter).with_upgrades(),
+            hyper: builder.serve_connection(TokioIo::new(watched), adapter).with_upgrades(),
             alarm: tokio::time::sleep(limits.idle),
             drained: drain.clone().cancelled_owned(),
             drain,
             clocks,
             state: State::New,
+            patience: None,
             client,
         }
     }
@@ -113,24 +122,28 @@ impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
             *this.state = State::Serving;
             let _ = this.drained.as_mut().poll(context);
         }
-        if *this.state == State::Serving && this.drain.is_cancelled() {
-            *this.state = State::Draining;
-            this.hyper.as_mut().graceful_shutdown();
-        }
         loop {
+            // Before the drain: a request that has come already is served.
             if let Poll::Ready(result) = this.hyper.as_mut().poll(context) {
-                if let Err(error) = result {
-                    tracing::debug!(target: "server", client = %this.client.address(), %error, "connection ended");
-                }
+                log_end(this.client, result);
                 return Poll::Ready(());
             }
-            if let Some(earlier) = earlier_look(this.clocks, this.alarm.deadline()) {
+            if *this.state == State::Serving
+                && this.drain.is_cancelled()
+                && !is_awaited(this.clocks, this.patience)
+            {
+                *this.state = State::Draining;
+                this.hyper.as_mut().graceful_shutdown();
+                continue;
+            }
+            if let Some(earlier) = earlier_look(this.clocks, *this.patience, this.alarm.deadline()) {
                 this.alarm.as_mut().reset(earlier);
             }
             if this.alarm.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
             match this.clocks.check() {
+                Err(Overdue::Head) if !this.clocks.is_head_given_up() => this.clocks.give_up_head(),
                 Err(overdue) => {
                     tracing::debug!(target: "server", client = %this.client.address(), ?overdue, "connection closed");
                     return Poll::Ready(());
@@ -144,16 +157,31 @@ impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
     }
 }
 
+/// Whether a first request may still be on its way: the client connected before it could know of the drain.
+fn is_awaited(clocks: &Clocks, patience: &mut Option<Instant>) -> bool {
+    clocks.is_fresh() && Instant::now() < *patience.get_or_insert_with(|| Instant::now() + FIRST_REQUEST)
+}
+
 /// When to look, if that is before the alarm: it is set generously and only brought forward when it must be.
-fn earlier_look(clocks: &Clocks, alarm: Instant) -> Option<Instant> {
+fn earlier_look(clocks: &Clocks, patience: Option<Instant>, alarm: Instant) -> Option<Instant> {
     let look = if clocks.unwatched() {
         Instant::now() + LOOK_EVERY
-    } else if clocks.phase() == Phase::Head {
+    } else if matches!(clocks.phase(), Phase::Head | Phase::Lingering) {
         clocks.check().unwrap_or_else(|_| Instant::now())
     } else {
-        return None;
+        patience.filter(|_| clocks.is_fresh())?
     };
     (look < alarm).then_some(look)
+}
+
+fn log_end(client: &Client, result: hyper::Result<()>) {
+    let Err(error) = result else { return };
+    if error.is_parse() {
+        // hyper has answered this by itself, so no layer has seen it.
+        tracing::info!(target: "server", client = %client.address(), %error, "refused what is no request");
+    } else {
+        tracing::debug!(target: "server", client = %client.address(), %error, "connection ended");
+    }
 }
 
 impl<T: ClientStream, S: ConnectionService> fmt::Debug for Connection<T, S> {

@@ -1,12 +1,13 @@
 //! Accepts connections and serves them: sockets, worker threads, clocks, and hyper above them.
 //!
-//! Reading order: `listener` opens the sockets, `worker` accepts from them, `connection` serves one client,
-//! `adapter` hands its requests to a tower stack.
+//! Reading order: `listener` opens the sockets, `worker` accepts from them, `connection` serves one client over a
+//! `stream` that `clocks` and `head_guard` watch, `adapter` hands its requests to a tower stack.
 
 mod adapter;
 mod body;
 mod clocks;
 mod connection;
+mod head_guard;
 mod listener;
 mod peer;
 mod router;
@@ -24,3 +25,6 @@ pub use self::{
     stream::ClientStream,
     worker::{MakeWorkerService, Worker},
 };
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,13 @@
-//! The client's stream as hyper sees it: every byte that comes or goes moves the connection's clocks.
+//! The client's stream as hyper sees it: every byte that comes moves the connection's clocks and passes the head
+//! guard, every byte that goes moves the clocks.
 
 use std::{
     io::{self, IoSlice},
+    mem::MaybeUninit,
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::{
@@ -12,7 +15,15 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::clocks::Clocks;
+use super::{
+    clocks::{Clocks, Phase},
+    head_guard::HeadGuard,
+};
+
+/// What hyper reads in place of a line that the head guard refuses: it answers 400 to this, and closes.
+const POISON: &[u8] = b"\0\r\n\r\n";
+/// What a client reads whose head does not come to its end.
+const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// A stream that can tell, without reading, that its client has left.
 pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
@@ -20,11 +31,15 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     fn has_left(&self) -> bool;
 }
 
-/// A stream under the eyes of its clocks.
+/// A stream under the eyes of its clocks and of the head guard.
 #[derive(Debug)]
 pub(super) struct Watched<T> {
     stream: T,
+    client: SocketAddr,
     clocks: Arc<Clocks>,
+    guard: HeadGuard,
+    /// What hyper reads before nothing more, once a head has been refused.
+    poison: Option<&'static [u8]>,
 }
 
 // === impl ClientStream ===
@@ -38,29 +53,64 @@ impl ClientStream for TcpStream {
 // === impl Watched ===
 
 impl<T> Watched<T> {
-    pub(super) fn new(stream: T, clocks: Arc<Clocks>) -> Self {
-        Self { stream, clocks }
+    pub(super) fn new(stream: T, client: SocketAddr, clocks: Arc<Clocks>) -> Self {
+        Self { stream, client, clocks, guard: HeadGuard::new(), poison: None }
     }
 
     fn wrote<R>(&self, poll: Poll<R>) -> Poll<R> {
         self.clocks.awaits_room(poll.is_pending());
         poll
     }
+
+    /// Has the guard look at what was read behind `start`.
+    fn check(&mut self, buffer: &mut ReadBuf<'_>, start: usize) -> io::Result<()> {
+        let Err(fault) = self.guard.check(&buffer.filled()[start..], &self.clocks) else { return Ok(()) };
+        tracing::info!(target: "server", client = %self.client, reason = fault.reason, "refused a request");
+        if !fault.in_head {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, fault.reason));
+        }
+        buffer.set_filled(start + fault.offset);
+        let mut poison = POISON;
+        give(&mut poison, buffer);
+        self.poison = Some(poison);
+        Ok(())
+    }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+/// Puts into the buffer what there is room for.
+fn give(bytes: &mut &'static [u8], buffer: &mut ReadBuf<'_>) {
+    let (now, later) = bytes.split_at(bytes.len().min(buffer.remaining()));
+    buffer.put_slice(now);
+    *bytes = later;
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let poll = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if poll.is_pending() {
-            self.clocks.reading();
-        } else {
-            self.clocks.received();
+        let this = &mut *self;
+        if let Some(poison) = &mut this.poison {
+            give(poison, buffer);
+            return Poll::Ready(Ok(()));
         }
-        poll
+        if this.clocks.is_head_given_up() {
+            // A head is awaited only when nothing of an answer is left to write; whoever reads nothing gets nothing.
+            let _ = Pin::new(&mut this.stream).poll_write(context, LATE);
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let start = buffer.filled().len();
+        match Pin::new(&mut this.stream).poll_read(context, buffer) {
+            Poll::Pending => {
+                this.clocks.reading();
+                Poll::Pending
+            }
+            Poll::Ready(result) => {
+                this.clocks.received();
+                Poll::Ready(result.and_then(|()| this.check(buffer, start)))
+            }
+        }
     }
 }
 
@@ -96,6 +146,23 @@ impl<T: ClientStream> AsyncWrite for Watched<T> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let this = &mut *self;
+        if this.clocks.phase() != Phase::Lingering {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
+            if this.poison.is_none() && !this.guard.is_within_request() {
+                return Poll::Ready(Ok(()));
+            }
+            this.clocks.enter(Phase::Lingering);
+        }
+        // To close now would reset a client that is still sending, and take our answer from it.
+        let mut storage = [MaybeUninit::uninit(); 16 * 1024];
+        loop {
+            let mut buffer = ReadBuf::uninit(&mut storage);
+            match ready!(Pin::new(&mut this.stream).poll_read(context, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                // It has left as well, or is gone.
+                _ => return Poll::Ready(Ok(())),
+            }
+        }
     }
 }

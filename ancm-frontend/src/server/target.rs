@@ -1,9 +1,6 @@
 //! Puts a request's target into origin form, and refuses what is not a request for us.
 
-use http::{
-    HeaderValue, Method, Request, Uri, Version,
-    header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING},
-};
+use http::{HeaderValue, Method, Request, Uri, Version, header::HOST, uri::PathAndQuery};
 
 use ancm_tower::refusal::Refusal;
 
@@ -12,7 +9,6 @@ pub(super) fn normalize<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     if request.method() == Method::CONNECT {
         return Err(Refusal::MethodNotAllowed);
     }
-    framing(request)?;
     hosts(request)?;
     if request.uri().authority().is_none() {
         return Ok(());
@@ -23,20 +19,6 @@ pub(super) fn normalize<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     absolute(request)
 }
 
-/// Two lengths, or a length beside chunks, are how one request is made to look like two.
-fn framing<B>(request: &Request<B>) -> Result<(), Refusal> {
-    let headers = request.headers();
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let length = lengths.next();
-    if lengths.next().is_some() {
-        return Err(Refusal::BadRequest { reason: "Content-Length is repeated" });
-    }
-    if length.is_some() && headers.contains_key(TRANSFER_ENCODING) {
-        return Err(Refusal::BadRequest { reason: "both Content-Length and Transfer-Encoding are there" });
-    }
-    Ok(())
-}
-
 fn hosts<B>(request: &Request<B>) -> Result<(), Refusal> {
     let mut hosts = request.headers().get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
@@ -44,8 +26,16 @@ fn hosts<B>(request: &Request<B>) -> Result<(), Refusal> {
         (None, None) if request.version() == Version::HTTP_11 => {
             Err(Refusal::BadRequest { reason: "Host is missing" })
         }
+        (Some(host), None) if !host.as_bytes().iter().all(|&byte| is_host(byte)) => {
+            Err(Refusal::BadRequest { reason: "Host is malformed" })
+        }
         _ => Ok(()),
     }
+}
+
+/// What a host and its port can consist of (RFC 3986 3.2.2); whether it makes sense is for the application to say.
+fn is_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=:[]".contains(&byte)
 }
 
 /// RFC 9112 3.2.2: the authority of an absolute target replaces the Host header.
@@ -57,6 +47,11 @@ fn absolute<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     let host = authority.as_str().rsplit('@').next().unwrap_or_default();
     let host = HeaderValue::from_str(host).map_err(|_| REASON)?;
     parts.scheme = None;
+    if let Some(target) = parts.path_and_query.as_ref().filter(|target| !target.as_str().starts_with('/')) {
+        // `http://host?query` has a path, too: it is empty, and `/` in origin form.
+        parts.path_and_query =
+            Some(PathAndQuery::try_from(format!("/{}", target.as_str())).map_err(|_| REASON)?);
+    }
     *request.uri_mut() = Uri::from_parts(parts).map_err(|_| REASON)?;
     request.headers_mut().insert(HOST, host);
     Ok(())
@@ -90,10 +85,29 @@ mod tests {
     }
 
     #[test]
+    fn an_absolute_target_without_a_path_gets_one() {
+        for (target, origin) in [("http://a", "/"), ("http://a?b=/c", "/?b=/c"), ("http://a/?b", "/?b")] {
+            let mut request = request(target, &["a"]);
+            assert_eq!(normalize(&mut request), Ok(()));
+            assert_eq!(request.uri().path_and_query().unwrap().as_str(), origin, "{target}");
+        }
+    }
+
+    #[test]
     fn refuses_a_missing_or_repeated_host() {
         for hosts in [&[][..], &["a", "b"], &["a", "a"]] {
             let refusal = normalize(&mut request("/", hosts)).unwrap_err();
             assert_eq!(refusal.status(), 400, "{hosts:?}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_host_that_is_none() {
+        for host in ["a b", "a,b", "user@a", "a/b", "a\\b", "a?b", "a#b"] {
+            assert_eq!(normalize(&mut request("/", &[host])).unwrap_err().status(), 400, "{host}");
+        }
+        for host in ["", "a:99999", "[::1]:80", "_a", "%61"] {
+            assert_eq!(normalize(&mut request("/", &[host])), Ok(()), "{host}");
         }
     }
 
@@ -110,17 +124,5 @@ mod tests {
         assert_eq!(normalize(&mut connect), Err(Refusal::MethodNotAllowed));
         *connect.method_mut() = Method::CONNECT;
         assert_eq!(normalize(&mut connect), Err(Refusal::MethodNotAllowed));
-    }
-
-    #[test]
-    fn refuses_two_lengths_and_a_length_beside_chunks() {
-        let mut twice = request("/", &["a"]);
-        twice.headers_mut().append(CONTENT_LENGTH, 3.into());
-        twice.headers_mut().append(CONTENT_LENGTH, 3.into());
-        assert_eq!(normalize(&mut twice).unwrap_err().status(), 400);
-        let mut both = request("/", &["a"]);
-        both.headers_mut().append(CONTENT_LENGTH, 3.into());
-        both.headers_mut().append(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        assert_eq!(normalize(&mut both).unwrap_err().status(), 400);
     }
 }

@@ -2,7 +2,12 @@
 //!
 //! Nothing that a request needs is shared with another worker.
 
-use std::{future::Future, io, net::TcpListener as StdListener, thread, time::Duration};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener as StdListener},
+    thread,
+    time::Duration,
+};
 
 use ancm_tower::client::{Client, Scheme};
 use futures_util::future::join_all;
@@ -124,12 +129,15 @@ where
                 Err(error) => self.pause(&error).await,
             }
         }
-        while let Some(Ok((stream, address))) = now(listener.accept()).await {
-            self.serve(stream, address);
+        // Asked of the kernel itself: tokio may not have heard yet of those that came last.
+        if let Ok(listener) = listener.into_std() {
+            while let Some((stream, address)) = next_in_backlog(&listener) {
+                self.serve(stream, address);
+            }
         }
     }
 
-    fn serve(&self, stream: TcpStream, address: std::net::SocketAddr) {
+    fn serve(&self, stream: TcpStream, address: SocketAddr) {
         let client = Client::new(address, Scheme::Http);
         let service = (self.make)(&client);
         let connection = Connection::new(stream, client, service, self.limits, self.drain.clone());
@@ -137,8 +145,7 @@ where
     }
 
     async fn pause(&self, error: &io::Error) {
-        // The client was gone before we came to it: nothing to wait for.
-        if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) {
+        if is_gone(error) {
             return;
         }
         tracing::warn!(target: "server", %error, "cannot accept connections for a moment");
@@ -154,11 +161,23 @@ where
     join_all(sockets.into_iter().map(|socket| serve.clone().accept(socket))).await;
 }
 
-/// The result of a future that is ready at once.
-async fn now<F: Future>(future: F) -> Option<F::Output> {
-    tokio::select! {
-        biased;
-        output = future => Some(output),
-        () = std::future::ready(()) => None,
+/// A connection that is complete already, if there is one.
+fn next_in_backlog(listener: &StdListener) -> Option<(TcpStream, SocketAddr)> {
+    loop {
+        let accepted = listener.accept().and_then(|(stream, address)| {
+            stream.set_nonblocking(true)?;
+            Ok((TcpStream::from_std(stream)?, address))
+        });
+        match accepted {
+            Ok(accepted) => return Some(accepted),
+            // Its client is gone; there may be another behind it.
+            Err(error) if is_gone(&error) => {}
+            Err(_) => return None,
+        }
     }
+}
+
+/// The client was gone before we came to it.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }

@@ -25,6 +25,8 @@ pub struct Snapshot {
 pub enum Availability {
     /// Hold it: no process is ready, one is coming.
     Starting,
+    /// Show the page of `app_offline.htm`, also to a request that has been held until now.
+    Offline,
     /// Send it to one of these.
     Ready(Arc<Generation>),
     /// Show this: the start failed.

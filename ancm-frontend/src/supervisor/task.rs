@@ -303,6 +303,7 @@ impl<P: Processes> Task<P> {
     fn publish(&mut self, view: &View) {
         let availability = match view {
             View::Starting => Availability::Starting,
+            View::Offline => Availability::Offline,
             View::Ready { generation, starts } => self.serving(*generation, starts),
             View::Failed(_) => Availability::Failed(Arc::clone(&self.failure)),
             View::Stopped => Availability::Stopped,

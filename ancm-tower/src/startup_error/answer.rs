@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 
 use super::{Rules, StartFailure};
-use crate::refusal::Refusal;
+use crate::{app_offline::Page, refusal::Refusal};
 
 /// When a client is asked to come again, in seconds: by then a slow start may be over.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
@@ -14,6 +14,8 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
 /// Why a request did not go in.
 #[derive(Debug)]
 pub(super) enum Refused {
+    /// The application is offline.
+    Offline(Page),
     /// The start failed.
     Failed(Arc<StartFailure>),
     /// The application is being stopped.
@@ -29,6 +31,7 @@ pub(super) enum Refused {
 impl Refused {
     pub(super) fn to_response<B: From<Bytes>>(&self, rules: &Rules) -> Response<B> {
         match self {
+            Self::Offline(page) => page.to_response(),
             Self::Failed(_) if rules.disable_page => Refusal::StartFailed.into_response(),
             Self::Failed(failure) => failed(failure),
             Self::Stopped => stopped(),

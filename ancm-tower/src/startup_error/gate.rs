@@ -21,6 +21,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::StartFailure;
+use crate::app_offline::Page;
 
 /// What becomes of a request.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub enum Admission<T> {
     Admitted(T),
     /// It has to wait: no backend is ready, one is coming.
     Starting,
+    /// The application has been taken offline while the request was on its way: this is what to show.
+    Offline(Page),
     /// The backend could not be started, and this is why.
     Failed(Arc<StartFailure>),
     /// The application is being stopped for good.

@@ -106,6 +106,7 @@ impl<S: Clone, G: Gate> Passage<S, G> {
                 Admission::Admitted(ticket) => return Ok(ticket),
                 Admission::Starting if self.is_late() => return Err(Refused::Late),
                 Admission::Starting => self.take(&mut place)?,
+                Admission::Offline(page) => return Err(Refused::Offline(page)),
                 Admission::Failed(failure) => return Err(Refused::Failed(failure)),
                 Admission::Stopped => return Err(Refused::Stopped),
             }

@@ -167,6 +167,9 @@ where
                 ResponseFuture::sent(self.inner.call(request), Arc::clone(spare))
             }
             Admission::Starting => ResponseFuture::held(hold::hold(Arc::clone(spare), request)),
+            Admission::Offline(page) => {
+                ResponseFuture::ready(Refused::Offline(page).to_response(&spare.rules))
+            }
             Admission::Failed(failure) => {
                 ResponseFuture::ready(Refused::Failed(failure).to_response(&spare.rules))
             }

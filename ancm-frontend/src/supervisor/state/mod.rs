@@ -355,8 +355,7 @@ impl State {
     fn look(&self) -> View {
         match (self.mode, &self.outgoing) {
             (Mode::Stopping | Mode::Stopped, _) => View::Stopped,
-            // The page is shown before; what slips past it waits.
-            (Mode::Offline, _) => View::Starting,
+            (Mode::Offline, _) => View::Offline,
             (Mode::Running, Some(old)) => {
                 View::Ready { generation: old.generation, starts: old.starts.clone() }
             }

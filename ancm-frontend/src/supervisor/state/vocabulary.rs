@@ -113,6 +113,8 @@ pub(crate) enum Action {
 pub(crate) enum View {
     /// They wait.
     Starting,
+    /// `app_offline.htm` is there.
+    Offline,
     /// They are dispatched to one of these.
     Ready {
         /// The configuration.

@@ -290,7 +290,7 @@ async fn a_request_under_way_keeps_a_process_from_being_drained() {
 async fn says_when_the_workers_know_that_the_application_is_offline_or_back() {
     let (mut scene, _process) = Scene::ready().await;
     scene.supervisor.set_offline(true).await;
-    assert!(matches!(scene.snapshots.borrow_and_update().availability, Availability::Starting));
+    assert!(matches!(scene.snapshots.borrow_and_update().availability, Availability::Offline));
     assert_eq!(scene.stopping().await.process.port, 1);
     scene.supervisor.set_offline(false).await;
     assert!(matches!(scene.snapshots.borrow().availability, Availability::Starting));

@@ -89,7 +89,7 @@ async fn shows_the_page_before_it_stops_and_starts_before_the_page_is_gone() {
     std::fs::write(&file, "back soon").unwrap();
     timeout(PATIENCE, shown.wait_for(Option::is_some)).await.unwrap().unwrap();
     timeout(PATIENCE, process.exited()).await.unwrap();
-    assert!(matches!(scene.snapshots.borrow().availability, Availability::Starting));
+    assert!(matches!(scene.snapshots.borrow().availability, Availability::Offline));
 
     std::fs::remove_file(&file).unwrap();
     timeout(PATIENCE, shown.wait_for(Option::is_none)).await.unwrap().unwrap();

@@ -42,14 +42,17 @@ fn stops_everything_when_the_application_goes_offline_and_starts_it_when_it_retu
     let mut scene = Scene::ready(policy(2));
     assert_eq!(
         scene.send(Offline(true)),
-        [Publish(View::Starting), Stop { start: 1, limit: LIMIT }, Abort { start: 2 }]
+        [Publish(View::Offline), Stop { start: 1, limit: LIMIT }, Abort { start: 2 }]
     );
     assert_eq!(scene.send(Offline(true)), []);
     assert_eq!(scene.send(Gone { start: 1 }), []);
     assert_eq!(scene.send(AttemptFailed { start: 2, critical: false }), []);
     assert_eq!(scene.send(Wake), []);
     assert_eq!(scene.state.deadline(), None);
-    assert_eq!(scene.send(Offline(false)), [attempt(3, 1, 0, 1), attempt(4, 1, 1, 1)]);
+    assert_eq!(
+        scene.send(Offline(false)),
+        [Publish(View::Starting), attempt(3, 1, 0, 1), attempt(4, 1, 1, 1)]
+    );
     assert_eq!(scene.send(Offline(false)), []);
 }
 
@@ -57,14 +60,19 @@ fn stops_everything_when_the_application_goes_offline_and_starts_it_when_it_retu
 fn starts_nothing_while_it_is_offline_from_the_beginning() {
     let now = Instant::now();
     let mut scene = Scene { state: State::new(policy(1), true, now), now };
-    assert_eq!(scene.send(Event::Begin), []);
+    assert_eq!(scene.send(Event::Begin), [Publish(View::Offline)]);
     assert_eq!(scene.send(Event::Recycle(policy(2))), []);
-    assert_eq!(scene.send(Offline(false)), [attempt(1, 2, 0, 1), attempt(2, 2, 1, 1)]);
+    assert_eq!(
+        scene.send(Offline(false)),
+        [Publish(View::Starting), attempt(1, 2, 0, 1), attempt(2, 2, 1, 1)]
+    );
 }
 
 #[test]
 fn returns_from_offline_before_the_old_process_has_ended_unless_they_share_a_port() {
-    for (policy, actions) in [(policy(1), vec![attempt(2, 1, 0, 1)]), (fixed(5000), vec![])] {
+    let held = Publish(View::Starting);
+    for (policy, actions) in [(policy(1), vec![held.clone(), attempt(2, 1, 0, 1)]), (fixed(5000), vec![held])]
+    {
         let mut scene = Scene::ready(policy);
         scene.send(Offline(true));
         assert_eq!(scene.send(Offline(false)), actions);
@@ -109,7 +117,7 @@ fn finishes_at_once_when_nothing_runs() {
 #[test]
 fn kills_at_once_when_the_limit_is_zero() {
     let mut scene = Scene::ready(Policy { shutdown_limit: Duration::ZERO, ..policy(1) });
-    assert_eq!(scene.send(Offline(true)), [Publish(View::Starting), Kill { start: 1 }]);
+    assert_eq!(scene.send(Offline(true)), [Publish(View::Offline), Kill { start: 1 }]);
 }
 
 #[test]

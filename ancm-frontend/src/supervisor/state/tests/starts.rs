@@ -189,6 +189,6 @@ fn starts_at_once_when_the_application_returns_after_a_failed_start() {
     let mut scene = Scene::new(policy(1));
     scene.send(Event::Begin);
     scene.fail(1);
-    assert_eq!(scene.send(Offline(true)), [Publish(View::Starting)]);
-    assert_eq!(scene.send(Offline(false)), [attempt(2, 1, 0, 1)]);
+    assert_eq!(scene.send(Offline(true)), [Publish(View::Offline)]);
+    assert_eq!(scene.send(Offline(false)), [Publish(View::Starting), attempt(2, 1, 0, 1)]);
 }

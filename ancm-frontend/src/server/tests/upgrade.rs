@@ -1,0 +1,62 @@
+//! A connection that becomes a tunnel, or does not.
+
+use http::{HeaderValue, StatusCode, header};
+use hyper_util::rt::TokioIo;
+
+use super::*;
+
+const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+
+/// Switches protocols and sends everything back.
+async fn switch(mut request: Request<ClientBody>) -> Answer {
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        let stream = TokioIo::new(upgrade.await.unwrap());
+        let (mut read, mut write) = tokio::io::split(stream);
+        tokio::io::copy(&mut read, &mut write).await.unwrap();
+        write.shutdown().await.unwrap();
+    });
+    let mut response = text("").unwrap();
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("echo"));
+    Ok(response)
+}
+
+#[tokio::test]
+async fn carries_any_bytes_once_the_protocol_has_been_switched() {
+    let mut served = serve(switch).await;
+    served.client.write_all(REQUEST.as_bytes()).await.unwrap();
+    assert!(read_until(&mut served.client, "\r\n\r\n").await.starts_with("HTTP/1.1 101 "));
+    served.client.write_all(b"\n\0any\nbytes\n").await.unwrap();
+    assert_eq!(read_until(&mut served.client, "bytes\n").await, "\n\0any\nbytes\n");
+    served.client.shutdown().await.unwrap();
+    assert_eq!(rest(&mut served.client).await, "");
+}
+
+#[tokio::test]
+async fn carries_the_bytes_that_came_before_the_switch() {
+    let mut served = serve(switch).await;
+    served.client.write_all(format!("{REQUEST}\nearly\n").as_bytes()).await.unwrap();
+    read_until(&mut served.client, "\r\n\r\n").await;
+    assert_eq!(read_until(&mut served.client, "early\n").await, "\nearly\n");
+}
+
+#[tokio::test]
+async fn what_came_early_is_not_taken_for_a_request_when_the_switch_is_declined() {
+    let mut served = serve(|_| async { text("no") }).await;
+    let answer = exchange(&mut served.client, &format!("{REQUEST}GET / HTTP/1.1\nHost: a\n\n")).await;
+    assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn the_connection_goes_on_when_the_switch_is_declined() {
+    let mut served = serve(|_| async { text("no") }).await;
+    for _ in 0..2 {
+        served.client.write_all(REQUEST.as_bytes()).await.unwrap();
+        read_until(&mut served.client, "no").await;
+    }
+    let answer = exchange(&mut served.client, "GET / HTTP/1.1\nHost: a\n\n").await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+}
