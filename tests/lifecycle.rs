@@ -110,13 +110,13 @@ fn a_second_signal_is_immediate() {
 }
 
 #[test]
-fn stopping_while_the_application_starts_is_quick() {
+fn stopping_answers_the_requests_that_are_held() {
     let mut frontend = Frontend::serve(&App::misbehaving("print:on my way;never-listen"));
     frontend.log.says("on my way");
     let mut held = frontend.connect();
     held.send(get("/", &[])).await_read();
     frontend.signal(Signal::TERM);
-    // Nobody waits for what cannot be any more.
+    // It may still become ready within the limit; this one does not.
     assert_eq!(held.response().status(), 503);
     assert_eq!(frontend.ended(PATIENCE).code(), Some(0));
     assert_eq!(process::with_marker(frontend.marker()), Vec::<i64>::new());

@@ -4,13 +4,16 @@
 mod bad_answers;
 mod configuration;
 mod crashes;
+mod demo;
 mod headers;
 mod lifecycle;
 mod offline;
 mod output;
+mod recycling;
 mod refusals;
 mod security;
 mod serve;
+mod site_settings;
 mod start_failures;
 mod streaming;
 mod support;

@@ -225,7 +225,7 @@ impl Head {
         let (first, rest) = lines.split_first().ok_or_else(|| io::Error::other("an empty head"))?;
         let bad = || io::Error::other(format!("bad head: {lines:?}"));
         let mut parts = first.splitn(3, ' ');
-        parts.next().filter(|version| *version == "HTTP/1.1").ok_or_else(bad)?;
+        parts.next().filter(|version| version.starts_with("HTTP/1.")).ok_or_else(bad)?;
         let status = parts.next().and_then(|status| status.parse().ok()).ok_or_else(bad)?;
         let reason = parts.next().unwrap_or_default().to_owned();
         let mut headers = Vec::new();

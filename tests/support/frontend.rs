@@ -11,7 +11,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use rustix::process::Signal;
@@ -69,6 +69,14 @@ impl Start {
             environment: vec![("ANCM_FRONTEND_LOG_FORMAT".into(), "json".into())],
             folder: None,
         }
+    }
+
+    /// `ancm demo -l 127.0.0.1:0`, which makes its folder in the one given.
+    pub(crate) fn demo(folder: &App) -> Self {
+        let mut start = Self::command("demo", Path::new("-l")).argument("127.0.0.1:0");
+        start.environment.push(("TMPDIR".into(), folder.root().display().to_string()));
+        start.folder = Some(folder.keep());
+        start
     }
 
     /// `ancm run DIR -l 127.0.0.1:0`.
@@ -233,33 +241,16 @@ fn program() -> PathBuf {
     let built = fs::metadata(&program).and_then(|metadata| metadata.modified()).unwrap_or_else(|error| {
         panic!("{}: {error}; run `cargo build --workspace` first", program.display())
     });
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
-    for package in ["ancm-tower", "ancm-backend", "ancm-frontend"] {
-        let (source, changed) = newest(&workspace.join(package).join("src"));
+    // Cargo writes beside a program which files it was made of: unit tests are not among them.
+    let sources = fs::read_to_string(program.with_extension("d")).expect("cargo lists the sources");
+    let sources = sources.split_once(": ").map_or("", |(_, sources)| sources);
+    for source in sources.split_ascii_whitespace() {
+        let changed = fs::metadata(source).and_then(|metadata| metadata.modified());
         assert!(
-            changed <= built,
-            "{} is older than {}; run `cargo build --workspace` first",
+            changed.is_ok_and(|changed| changed <= built),
+            "{} is older than {source}; run `cargo build --workspace` first",
             program.display(),
-            source.display()
         );
     }
     program
-}
-
-/// The file below that was changed last, and when.
-fn newest(folder: &Path) -> (PathBuf, SystemTime) {
-    let mut last = (folder.to_owned(), SystemTime::UNIX_EPOCH);
-    for entry in fs::read_dir(folder).expect("the sources are there").flatten() {
-        let path = entry.path();
-        let found = if path.is_dir() {
-            newest(&path)
-        } else {
-            let changed = entry.metadata().and_then(|metadata| metadata.modified());
-            (path, changed.expect("a time of change"))
-        };
-        if found.1 > last.1 {
-            last = found;
-        }
-    }
-    last
 }

@@ -1,0 +1,118 @@
+//! A changed `web.config`: a new generation takes over, and no request is lost.
+
+use std::{fs, net::TcpListener};
+
+use crate::support::{
+    PATIENCE,
+    app::App,
+    client::get,
+    frontend::Frontend,
+    load::{Load, Outcome},
+    process::Watched,
+    site::in_flight,
+};
+
+/// Saves web.config at one stroke, with another limit, so that it is another file and another text.
+fn change(app: &App, seconds: usize) {
+    let text = fs::read_to_string(app.path("web.config")).unwrap();
+    let (head, tail) = text.split_once("<aspNetCore ").unwrap();
+    let tail = match tail.strip_prefix("startupTimeLimit=") {
+        Some(rest) => rest.split_once(' ').unwrap().1,
+        None => tail,
+    };
+    app.write("web.config.new", format!("{head}<aspNetCore startupTimeLimit=\"{seconds}\" {tail}"));
+    fs::rename(app.path("web.config.new"), app.path("web.config")).unwrap();
+}
+
+#[test]
+fn a_changed_file_starts_the_application_anew_and_loses_no_request() {
+    let Some(app) = App::site() else { return };
+    let frontend = Frontend::serve(&app);
+    let load = Load::start(frontend.address(), "/HelloWorld", 8);
+    for round in 1..=3 {
+        let started = frontend.started(round);
+        load.reaches(20, "by this process", |outcome| outcome.is_by(started.pid));
+        let process = Watched::new(started.pid);
+        change(&app, 100 + round);
+        assert!(process.ends_within(PATIENCE));
+    }
+    let pid = frontend.started(4).pid;
+    load.reaches(20, "by the last process", |outcome| outcome.is_by(pid));
+    let outcomes = load.stop();
+    let lost: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.is(200)).collect();
+    assert!(lost.is_empty(), "{} of {}: {lost:?}", lost.len(), outcomes.len());
+    assert_eq!(frontend.log.count(|line| line.is_event(1005)), 0, "{}", frontend.log.report());
+    frontend.log.event(1021, 3);
+    frontend.assert_sound();
+}
+
+#[test]
+fn a_request_under_way_keeps_its_process() {
+    let Some(app) = App::site() else { return };
+    let frontend = Frontend::serve(&app);
+    let first = frontend.started(1);
+    let mut slow = frontend.connect();
+    slow.send(get("/slow?head=1500&pieces=2&every=100", &[]));
+    in_flight(&mut frontend.connect(), 1);
+    change(&app, 100);
+    let second = frontend.started(2);
+    crate::support::eventually("the new process answers", PATIENCE, || {
+        let response = frontend.get("/HelloWorld");
+        assert_eq!(response.status(), 200);
+        (response.header("x-site-pid") == Some(second.pid.to_string().as_str())).then_some(())
+    });
+    let response = slow.response();
+    assert_eq!(
+        (response.status(), response.header("x-site-pid")),
+        (200, Some(first.pid.to_string().as_str()))
+    );
+    assert!(Watched::new(first.pid).ends_within(PATIENCE));
+}
+
+#[test]
+fn a_fixed_port_is_handed_over_while_requests_are_held() {
+    let Some(app) = App::site() else { return };
+    let port = (20_000..30_000).rev().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
+    let app = app.variable("ASPNETCORE_PORT", &port.to_string());
+    let frontend = Frontend::serve(&app);
+    let first = frontend.started(1);
+    let load = Load::start(frontend.address(), "/HelloWorld", 4);
+    load.reaches(20, "by the first process", |outcome| outcome.is_by(first.pid));
+    change(&app, 100);
+    let second = frontend.started(2);
+    assert_eq!((first.port, second.port), (port, port));
+    load.reaches(20, "by the second process", |outcome| outcome.is_by(second.pid));
+    let outcomes = load.stop();
+    let lost: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.is(200)).collect();
+    assert!(lost.is_empty(), "{} of {}: {lost:?}", lost.len(), outcomes.len());
+}
+
+#[test]
+fn new_settings_hold_for_new_requests() {
+    let Some(app) = App::site() else { return };
+    let frontend = Frontend::serve(&app);
+    assert_eq!(frontend.get("/slow?head=1500").status(), 200);
+    let app = app.attribute("requestTimeout", "00:00:01");
+    let second = frontend.started(2);
+    crate::support::eventually("the new process answers", PATIENCE, || {
+        let response = frontend.get("/HelloWorld");
+        (response.header("x-site-pid") == Some(second.pid.to_string().as_str())).then_some(())
+    });
+    assert_eq!(frontend.get("/slow?head=60000").status(), 504);
+    drop(app);
+}
+
+#[test]
+fn a_new_application_that_does_not_start_leaves_the_old_one_in_place() {
+    let Some(app) = App::site() else { return };
+    let frontend = Frontend::serve(&app);
+    let first = frontend.started(1);
+    let _app = app.variable("SITE_STARTUP", "exit:3");
+    frontend.log.event(1020, 1);
+    let response = frontend.get("/HelloWorld");
+    // ANCM would have nothing left to serve with.
+    assert_eq!(
+        (response.status(), response.header("x-site-pid")),
+        (200, Some(first.pid.to_string().as_str()))
+    );
+}
