@@ -13,6 +13,7 @@ mod recycling;
 mod refusals;
 mod security;
 mod serve;
+mod site_settings;
 mod start_failures;
 mod streaming;
 mod support;

@@ -17,9 +17,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{BoolishValueParser, PossibleValuesParser},
+};
 
 use super::listen::ListenAddress;
+use crate::config::GUARDED_SECTIONS;
 
 const ABOUT: &str = "Serves an ASP.NET Core application, or any HTTP program, from its web.config";
 
@@ -112,6 +116,9 @@ pub struct Run {
     /// End with code 69 when the application does not become ready, instead of explaining it to clients and retrying
     #[arg(long, env = "ANCM_FRONTEND_EXIT_ON_FAILURE", value_parser = BoolishValueParser::new())]
     pub exit_on_failure: bool,
+    /// What of web.config may be ignored.
+    #[command(flatten)]
+    pub ignore: Ignore,
 }
 
 /// `ancm check`.
@@ -123,6 +130,9 @@ pub struct Check {
     /// Write JSON, for programs
     #[arg(long, env = "ANCM_FRONTEND_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
+    /// What of web.config may be ignored.
+    #[command(flatten)]
+    pub ignore: Ignore,
 }
 
 /// `ancm demo`.
@@ -146,6 +156,21 @@ pub struct Listen {
         default_value = "127.0.0.1:8080"
     )]
     pub addresses: Vec<ListenAddress>,
+}
+
+/// What of web.config may be ignored.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Ignore {
+    /// Serve the site although this section of web.config keeps people out under IIS and does not here; may be repeated
+    #[arg(
+        long = "ignore-section",
+        value_name = "NAME",
+        env = "ANCM_FRONTEND_IGNORE_SECTION",
+        value_delimiter = ',',
+        value_parser = PossibleValuesParser::new(GUARDED_SECTIONS),
+        ignore_case = true
+    )]
+    pub sections: Vec<String>,
 }
 
 /// How messages are written.
@@ -174,6 +199,15 @@ mod tests {
         let Command::Run(run) = arguments.command else { panic!("not run") };
         let listen: Vec<_> = run.listen.addresses.iter().map(ToString::to_string).collect();
         assert_eq!(listen, ["127.0.0.1:1", "[::1]:1", "a:2"]);
+    }
+
+    #[test]
+    fn sections_to_ignore_are_known_by_name_in_any_case() {
+        let line = ["ancm", "run", "--ignore-section", "ipsecurity,access", "--ignore-section=authorization"];
+        let Command::Run(run) = Arguments::parse_from(line).command else { panic!("not run") };
+        assert_eq!(run.ignore.sections.len(), 3);
+        let error = Arguments::try_parse_from(["ancm", "check", "--ignore-section=all"]).unwrap_err();
+        assert!(error.to_string().contains("windowsAuthentication"), "{error}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     Exit, Failure,
-    arguments::{Demo, Listen, Run},
+    arguments::{Demo, Ignore, Listen, Run},
     run,
 };
 
@@ -45,7 +45,8 @@ pub fn demo(options: &Demo) -> Result<Exit, Failure> {
     })?;
     // On stdout, as stderr may be read by a program. Nobody need read it.
     let _ = io::stdout().write_all(invitation(folder.path(), &options.listen).as_bytes());
-    run::run(&Run { dir: folder.path().into(), listen: options.listen.clone(), exit_on_failure: false })
+    let (dir, listen) = (folder.path().into(), options.listen.clone());
+    run::run(&Run { dir, listen, exit_on_failure: false, ignore: Ignore::default() })
 }
 
 /// A published application whose program is this one.

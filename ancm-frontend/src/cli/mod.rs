@@ -66,7 +66,7 @@ pub fn execute(command: &Command) -> Exit {
 
 /// `ancm check`, to stdout.
 fn explain(options: &arguments::Check) -> Result<Exit, Failure> {
-    let wrong = check::check(&options.dir, options.json, &mut io::stdout().lock());
+    let wrong = check::check(&options.dir, &options.ignore.sections, options.json, &mut io::stdout().lock());
     match wrong {
         Ok(false) => Ok(Exit::Success),
         Ok(true) => Ok(Exit::Failed),

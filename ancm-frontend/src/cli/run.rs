@@ -3,7 +3,6 @@
 use std::{
     io::{self, Write},
     net::SocketAddr,
-    path::Path,
     sync::Arc,
 };
 
@@ -15,7 +14,7 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    config::{self, Config, Note, NoteKind},
+    config::{self, Config, NOTE_OF_DEVELOPMENT, Note, NoteKind, variables::Environment},
     frontend::{Frontend, Options, Running, StartError},
     guard::Guard,
     spawn::Spawner,
@@ -34,7 +33,7 @@ enum RunError {
 
 /// Serves the application until a signal comes.
 pub fn run(options: &Run) -> Result<Exit, Failure> {
-    let config = configuration(&options.dir)?;
+    let config = configuration(options)?;
     // Before the listeners: what a guard inherits it would keep open.
     let spawner = spawner();
     raise_limit_of_files();
@@ -45,8 +44,10 @@ pub fn run(options: &Run) -> Result<Exit, Failure> {
     runtime.block_on(async {
         let mut signals =
             Signals::new().map_err(|error| Failure::new(Exit::Failed, RunError::Signals(error)))?;
+        let addresses = addresses(&options.listen)?;
+        warn_of_development(&config, &addresses);
         let mut frontend = Options::new(Arc::new(config)).spawner(spawner);
-        for address in addresses(&options.listen)? {
+        for address in addresses {
             frontend = frontend.listen(address);
         }
         let running = Frontend::new(frontend).start().map_err(not_started)?;
@@ -90,18 +91,35 @@ async fn failure(mut snapshots: watch::Receiver<Snapshot>) -> String {
     }
 }
 
-fn configuration(dir: &Path) -> Result<Config, Failure> {
-    let loaded = config::load(dir).map_err(|errors| Failure::new(Exit::Configuration, errors))?;
-    loaded.notes.iter().for_each(report);
+fn configuration(options: &Run) -> Result<Config, Failure> {
+    let loaded = config::load_ignoring(&options.dir, &options.ignore.sections)
+        .map_err(|errors| Failure::new(Exit::Configuration, errors))?;
+    // Whether that one matters is known with the addresses.
+    loaded.notes.iter().filter(|note| note.code != NOTE_OF_DEVELOPMENT).for_each(report);
     Ok(loaded.config)
 }
 
 fn report(note: &Note) {
     let code = note.code;
     match note.kind {
-        NoteKind::NoEffect => tracing::debug!(target: "server", code, "web.config: {note}"),
+        NoteKind::NoEffect | NoteKind::Honoured => {
+            tracing::debug!(target: "server", code, "web.config: {note}");
+        }
         NoteKind::Info => tracing::info!(target: "server", code, "web.config: {note}"),
         _ => tracing::warn!(target: "server", code, "web.config: {note}"),
+    }
+}
+
+/// Details of errors are for developers, who sit at this machine.
+fn warn_of_development(config: &Config, addresses: &[SocketAddr]) {
+    let environment = Environment::of_process();
+    let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback()) else { return };
+    if let Some(variable) = config.development(&|name| environment.get(name)) {
+        tracing::warn!(
+            target: "server", %address, code = NOTE_OF_DEVELOPMENT,
+            "{variable}=Development shows details of errors to everybody who can reach {address}; \
+             write Production in web.config, or listen on 127.0.0.1"
+        );
     }
 }
 

@@ -283,7 +283,11 @@ where
     C: Client<SentBody<B>>,
 {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        hop::prepare_response(&mut response);
+        if ticket.backend().config().forwards_connection_header() {
+            hop::prepare_response_keeping_connection(&mut response);
+        } else {
+            hop::prepare_response(&mut response);
+        }
         return response.map(|body| UpstreamBody::theirs(body, sent, ticket));
     }
     let Some(upgrade) = upgrade else {
