@@ -2,7 +2,6 @@
 
 use std::{
     io::{self, Write},
-    net::SocketAddr,
     path::Path,
     sync::Arc,
 };
@@ -20,6 +19,7 @@ use crate::{
     guard::Guard,
     spawn::Spawner,
     supervisor::snapshot::{Availability, Snapshot},
+    tls::TlsError,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +34,8 @@ enum RunError {
 
 /// Serves the application until a signal comes.
 pub fn run(options: &Run) -> Result<Exit, Failure> {
+    let tls = options.listen.tls.settings(&options.listen.addresses);
+    let tls = tls.map_err(|error| Failure::new(Exit::Usage, error))?;
     let config = configuration(&options.dir)?;
     // Before the listeners: what a guard inherits it would keep open.
     let spawner = spawner();
@@ -45,12 +47,12 @@ pub fn run(options: &Run) -> Result<Exit, Failure> {
     runtime.block_on(async {
         let mut signals =
             Signals::new().map_err(|error| Failure::new(Exit::Failed, RunError::Signals(error)))?;
-        let mut frontend = Options::new(Arc::new(config)).spawner(spawner);
-        for address in addresses(&options.listen)? {
-            frontend = frontend.listen(address);
+        let mut frontend = listen(Options::new(Arc::new(config)).spawner(spawner), &options.listen)?;
+        if let Some(tls) = tls {
+            frontend = frontend.tls(tls);
         }
         let running = Frontend::new(frontend).start().map_err(not_started)?;
-        announce(running.addresses());
+        announce(&running);
         serve(running, &mut signals, options.exit_on_failure).await
     })
 }
@@ -59,7 +61,7 @@ pub fn run(options: &Run) -> Result<Exit, Failure> {
 async fn serve(running: Running, signals: &mut Signals, exit_on_failure: bool) -> Result<Exit, Failure> {
     let snapshots = running.snapshots();
     let failed = tokio::select! {
-        signal = signals.next() => {
+        signal = signals.stop(|| running.reload_certificate()) => {
             tracing::info!(target: "server", signal, "stopping: no new connections, requests under way are finished");
             None
         }
@@ -70,7 +72,7 @@ async fn serve(running: Running, signals: &mut Signals, exit_on_failure: bool) -
     tokio::pin!(shutdown);
     tokio::select! {
         () = &mut shutdown => {}
-        _ = signals.next() => {
+        _ = signals.stop(|| ()) => {
             kill.kill();
             shutdown.await;
         }
@@ -105,15 +107,17 @@ fn report(note: &Note) {
     }
 }
 
-fn addresses(listen: &Listen) -> Result<Vec<SocketAddr>, Failure> {
-    let mut addresses = Vec::new();
+fn listen(mut frontend: Options, listen: &Listen) -> Result<Options, Failure> {
     for address in &listen.addresses {
         let resolved = address.resolve().map_err(|error| {
             Failure::new(Exit::CannotCreate, RunError::Resolve(address.to_string(), error))
         })?;
-        addresses.extend(resolved);
+        for resolved in resolved {
+            frontend =
+                if address.is_tls() { frontend.listen_tls(resolved) } else { frontend.listen(resolved) };
+        }
     }
-    Ok(addresses)
+    Ok(frontend)
 }
 
 /// A guard where there can be one: without it, what a process has started can outlive us.
@@ -130,16 +134,22 @@ fn spawner() -> Spawner {
 fn not_started(error: StartError) -> Failure {
     let exit = match &error {
         StartError::Listen(listen) => Exit::of_io(&listen.source),
+        StartError::Tls(TlsError::Read { source, .. })
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            Exit::NotPermitted
+        }
+        StartError::Tls(_) => Exit::Configuration,
         _ => Exit::Failed,
     };
     Failure::new(exit, error)
 }
 
 /// One line for each listener, for people and for programs that chose port 0.
-fn announce(addresses: &[SocketAddr]) {
-    for address in addresses {
+fn announce(running: &Running) {
+    for url in running.urls() {
         // Nobody need read it.
-        let _ = writeln!(io::stderr(), "listening on http://{address}");
+        let _ = writeln!(io::stderr(), "listening on {url}");
     }
 }
 
@@ -156,3 +166,20 @@ fn raise_limit_of_files() {
 
 #[cfg(not(unix))]
 fn raise_limit_of_files() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_may_not_be_read_and_one_that_cannot_be_used_end_differently() {
+        let path = || "site.key".into();
+        let read = |kind: io::ErrorKind| {
+            not_started(TlsError::Read { what: "private key", path: path(), source: kind.into() }.into())
+                .exit()
+        };
+        assert_eq!(read(io::ErrorKind::PermissionDenied), Exit::NotPermitted);
+        assert_eq!(read(io::ErrorKind::NotFound), Exit::Configuration);
+        assert_eq!(not_started(TlsError::EncryptedKey { path: path() }.into()).exit(), Exit::Configuration);
+    }
+}
