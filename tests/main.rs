@@ -16,4 +16,5 @@ mod serve;
 mod start_failures;
 mod streaming;
 mod support;
+mod tls;
 mod websockets;
