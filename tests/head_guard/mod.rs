@@ -7,6 +7,7 @@ mod corpus;
 mod kestrel;
 mod ours;
 mod seen;
+mod variants;
 
 use std::collections::HashSet;
 

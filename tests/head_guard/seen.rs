@@ -113,7 +113,9 @@ impl Seen {
         // Kestrel writes these two in its own way.
         seen.headers.remove("connection");
         if let Some(lengths) = seen.headers.get_mut("content-length") {
-            lengths.iter_mut().for_each(|length| *length = length.trim_start_matches('0').to_owned());
+            for length in lengths {
+                *length = length.trim_start_matches('0').to_owned();
+            }
         }
         // We have put an absolute target into origin form already, with its authority as Host.
         if let Some((_, rest)) = self.target.split_once("://") {

@@ -130,17 +130,12 @@ impl Fields {
                     let value = self.name_ends(byte, whole).map_err(|fault| Offence { at, fault })?;
                     self.place = Place::Value(value);
                 }
-                Place::Value(Value::Text) => {
-                    at += scan::text(&bytes[at..]);
+                Place::Value(value) => {
+                    let length = scan::text(&bytes[at..]);
+                    value.take(&bytes[at..at + length]).map_err(|offence| offence.behind(at))?;
+                    at += length;
                     let Some(&byte) = bytes.get(at) else { break };
                     self.value_ends(byte).map_err(|fault| Offence { at, fault })?;
-                }
-                Place::Value(value) => {
-                    if scan::text(&[byte]) == 1 {
-                        value.take(byte).map_err(refuse)?;
-                    } else {
-                        self.value_ends(byte).map_err(refuse)?;
-                    }
                 }
                 Place::LineFeed | Place::LastLineFeed if byte != b'\n' => {
                     return Err(refuse(Fault::BareCarriageReturn));

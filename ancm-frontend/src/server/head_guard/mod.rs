@@ -145,9 +145,9 @@ impl HeadGuard {
                     self.state = self.next();
                 }
                 Err(offence) => {
-                    at += offence.at;
                     let in_body = matches!(self.state, State::Chunks(_) | State::Trailers(_));
                     self.state = State::Refused(offence.fault, in_body);
+                    at += offence.at;
                 }
             }
         }
@@ -197,6 +197,15 @@ impl HeadGuard {
 impl Default for HeadGuard {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+// === impl Offence ===
+
+impl Offence {
+    /// The same, counted from so many bytes before.
+    fn behind(self, bytes: usize) -> Self {
+        Self { at: bytes + self.at, ..self }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{Fault, Offence, Step, scan};
 
 const VERSION: &[u8] = b"HTTP/1.";
+const ORDINARY: &[u8] = b"HTTP/1.1\r\n";
 
 /// A request line that is coming in.
 #[derive(Clone, Copy, Debug)]
@@ -87,6 +88,10 @@ impl RequestLine {
                         Some(_) => return Err(Offence { at, fault: Fault::Target }),
                         None => return Ok(None),
                     }
+                }
+                // Nearly every line ends here.
+                Place::Version(0) if bytes[at..].starts_with(ORDINARY) => {
+                    return Ok(Some(at + ORDINARY.len()));
                 }
                 Place::Version(number) if byte == VERSION[number] => {
                     let next = number + 1;

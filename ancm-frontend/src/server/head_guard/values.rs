@@ -1,6 +1,6 @@
 //! Follows the values of the few headers that say how a message is framed and whom it is for.
 
-use super::Fault;
+use super::{Fault, Offence};
 
 /// The value of a header that means something to the guard.
 #[derive(Clone, Copy, Debug)]
@@ -44,32 +44,18 @@ impl Value {
     pub(super) const LENGTH: Self = Self::Length { digits: Part::Before, length: 0 };
     pub(super) const CODING: Self = Self::Coding { part: Part::Before, matched: 0 };
 
-    /// Takes the next byte, which is text.
-    pub(super) fn take(&mut self, byte: u8) -> Result<(), Fault> {
-        match self {
-            Self::Text => Ok(()),
-            Self::Host(host) => host.take(byte),
-            Self::Length { digits, length } => {
-                *digits = digits.next(byte).ok_or(Fault::Length)?;
-                if *digits != Part::Inside {
-                    return Ok(());
-                }
-                let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0')).ok_or(Fault::Length)?;
-                let longer = length.checked_mul(10).and_then(|tens| tens.checked_add(digit));
-                // Most readers count with a sign; what some of them cannot hold is for none of them.
-                *length = longer.filter(|&length| i64::try_from(length).is_ok()).ok_or(Fault::Length)?;
-                Ok(())
-            }
-            Self::Coding { part, matched } => {
-                *part = part.next(byte).ok_or(Fault::Coding)?;
-                if *part != Part::Inside {
-                    return Ok(());
-                }
-                let expected = CHUNKED.get(*matched).ok_or(Fault::Coding)?;
-                *matched += 1;
-                byte.eq_ignore_ascii_case(expected).then_some(()).ok_or(Fault::Coding)
-            }
+    /// Takes the next bytes, which are text; which of them is wrong, and how.
+    pub(super) fn take(&mut self, text: &[u8]) -> Result<(), Offence> {
+        for (at, &byte) in text.iter().enumerate() {
+            let taken = match self {
+                Self::Text => return Ok(()),
+                Self::Host(host) => host.take(byte),
+                Self::Length { digits, length } => take_digit(digits, length, byte),
+                Self::Coding { part, matched } => take_coding(part, matched, byte),
+            };
+            taken.map_err(|fault| Offence { at, fault })?;
         }
+        Ok(())
     }
 
     /// Whether the value may end here.
@@ -81,6 +67,28 @@ impl Value {
             _ => Ok(()),
         }
     }
+}
+
+fn take_digit(digits: &mut Part, length: &mut u64, byte: u8) -> Result<(), Fault> {
+    *digits = digits.next(byte).ok_or(Fault::Length)?;
+    if *digits != Part::Inside {
+        return Ok(());
+    }
+    let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0')).ok_or(Fault::Length)?;
+    let longer = length.checked_mul(10).and_then(|tens| tens.checked_add(digit));
+    // Most readers count with a sign; what some of them cannot hold is for none of them.
+    *length = longer.filter(|&length| i64::try_from(length).is_ok()).ok_or(Fault::Length)?;
+    Ok(())
+}
+
+fn take_coding(part: &mut Part, matched: &mut usize, byte: u8) -> Result<(), Fault> {
+    *part = part.next(byte).ok_or(Fault::Coding)?;
+    if *part != Part::Inside {
+        return Ok(());
+    }
+    let expected = CHUNKED.get(*matched).ok_or(Fault::Coding)?;
+    *matched += 1;
+    byte.eq_ignore_ascii_case(expected).then_some(()).ok_or(Fault::Coding)
 }
 
 // === impl Part ===
@@ -122,7 +130,9 @@ fn is_blank(byte: u8) -> bool {
 
 /// RFC 3986 3.2.2, without the comma: a list of hosts is no host.
 fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%')
+        || matches!(byte, b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
 }
 
 fn is_address(byte: u8) -> bool {
