@@ -30,6 +30,7 @@ use ancm_tower::{
     head_limit::{HeadLimitLayer, HeadLimits},
     pairing_token::{FixedToken, PairingToken, RequireTokenLayer, SendTokenLayer},
     request_timeout::RequestTimeoutLayer,
+    response_headers::ResponseHeadersLayer,
     startup_error::{Admission, Gate, StartupErrorLayer},
     trace::TraceLayer,
     windows_auth::{WindowsAuthLayer, WindowsAuthToken},
@@ -174,11 +175,17 @@ fn assembled(to: &mut Comparison) {
     to.measure("inner stack, backend waits", WAITS, inner, get);
 
     let (_page, pages) = watch::channel(None);
-    let outer = stack::outer(pages.clone(), StartupErrorLayer::new(Open), BARE);
+    let outer =
+        stack::outer(ResponseHeadersLayer::default(), pages.clone(), StartupErrorLayer::new(Open), BARE);
     to.measure("outer stack", BARE, outer, get);
 
     let stacks = Arc::new(InnerStacks::new(|config| stack::inner(config, WAITS)));
-    let whole = stack::outer(pages, StartupErrorLayer::new(one_process()), Dispatch::new(stacks));
+    let whole = stack::outer(
+        ResponseHeadersLayer::default(),
+        pages,
+        StartupErrorLayer::new(one_process()),
+        Dispatch::new(stacks),
+    );
     to.measure("both stacks, with the choice between", WAITS, whole, get);
 }
 

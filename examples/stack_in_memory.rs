@@ -12,6 +12,7 @@ use ancm_tower::{
     BoxError,
     app_offline::Page,
     client::{Client, Scheme},
+    response_headers::ResponseHeadersLayer,
     startup_error::{Admission, StartupErrorLayer, WatchGate},
 };
 use bytes::Bytes;
@@ -36,7 +37,12 @@ async fn main() -> Result<(), BoxError> {
     });
 
     let inner = stack::inner(&Config::default(), application);
-    let mut app = stack::outer(page, StartupErrorLayer::new(WatchGate::new(gate)), inner);
+    let mut app = stack::outer(
+        ResponseHeadersLayer::default(),
+        page,
+        StartupErrorLayer::new(WatchGate::new(gate)),
+        inner,
+    );
 
     // Held while the application starts, and served as soon as it is ready.
     let held = tokio::spawn(app.ready().await?.call(request()));

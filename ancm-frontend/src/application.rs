@@ -6,7 +6,7 @@
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use ancm_tower::app_offline::Page;
+use ancm_tower::{app_offline::Page, by_path::ByPath, response_headers::HeaderChanges};
 use tokio::{
     sync::watch,
     task::JoinHandle,
@@ -18,6 +18,7 @@ use crate::{
     offline,
     output::Output,
     spawn::Spawner,
+    stack::from_config,
     supervisor::{Settings, Supervisor, snapshot::Snapshot},
 };
 
@@ -29,26 +30,34 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub struct Application {
     supervisor: Supervisor,
     page: watch::Receiver<Option<Page>>,
+    headers: watch::Receiver<ByPath<HeaderChanges>>,
     watcher: JoinHandle<()>,
 }
 
 // === impl Application ===
 
 impl Application {
-    /// Starts its processes, unless it is offline.
-    pub fn start(config: &Arc<Config>, spawner: Spawner, output: Output) -> Self {
+    /// Starts its processes, unless it is offline; they are told the port where the site is served with TLS.
+    pub fn start(config: &Arc<Config>, spawner: Spawner, output: Output, https_port: Option<u16>) -> Self {
         let file = offline::watch(&config.site_root);
         let mut settings = Settings::new(Arc::clone(config), spawner, output);
+        settings.https_port = https_port;
         settings.offline = file.borrow().is_some();
         let supervisor = Supervisor::start(settings);
         let page = offline::follow(file, supervisor.clone());
-        let watcher = tokio::spawn(obey_web_config(Arc::clone(config), supervisor.clone()));
-        Self { supervisor, page, watcher }
+        let (change, headers) = watch::channel(from_config::response_headers(config));
+        let watcher = tokio::spawn(obey_web_config(Arc::clone(config), supervisor.clone(), change));
+        Self { supervisor, page, headers, watcher }
     }
 
     /// The page to answer with while it is offline.
     pub fn page(&self) -> watch::Receiver<Option<Page>> {
         self.page.clone()
+    }
+
+    /// What becomes of the headers of its answers, by the newest configuration.
+    pub fn headers(&self) -> watch::Receiver<ByPath<HeaderChanges>> {
+        self.headers.clone()
     }
 
     /// What there is to dispatch to.
@@ -68,7 +77,11 @@ impl Application {
     }
 }
 
-async fn obey_web_config(mut config: Arc<Config>, supervisor: Supervisor) {
+async fn obey_web_config(
+    mut config: Arc<Config>,
+    supervisor: Supervisor,
+    headers: watch::Sender<ByPath<HeaderChanges>>,
+) {
     let site_root = config.site_root.clone();
     let mut seen = state(&site_root);
     let mut ticks = interval(LOOK_EVERY);
@@ -80,14 +93,15 @@ async fn obey_web_config(mut config: Arc<Config>, supervisor: Supervisor) {
             continue;
         }
         seen = now;
-        match config::load(&site_root) {
+        match config::load_ignoring(&site_root, &config.ignored_sections) {
             // ANCM: globalmodule.cpp; `disallowRotationOnConfigChange` is how a blue/green deployment forbids this.
-            Ok(_) if is_on(&config, "disallowRotationOnConfigChange") => {
+            Ok(_) if config.ignores_changes() => {
                 tracing::info!(target: "server", "web.config has changed, which `disallowRotationOnConfigChange` ignores");
             }
             Ok(loaded) => {
                 tracing::info!(target: "server", event_id = 1021, file = %loaded.file.display(), "web.config has changed; starting anew from it");
                 config = Arc::new(loaded.config);
+                headers.send_replace(from_config::response_headers(&config));
                 supervisor.recycle(Arc::clone(&config));
             }
             Err(errors) => {
@@ -95,10 +109,6 @@ async fn obey_web_config(mut config: Arc<Config>, supervisor: Supervisor) {
             }
         }
     }
-}
-
-fn is_on(config: &Config, setting: &str) -> bool {
-    config.handler_setting(setting).is_some_and(|value| value.eq_ignore_ascii_case("true"))
 }
 
 /// What changes when the file is written, replaced or touched.

@@ -63,6 +63,8 @@ pub mod variable {
     pub const HOSTING_STARTUP_ASSEMBLIES: &str = "ASPNETCORE_HOSTINGSTARTUPASSEMBLIES";
     /// Where the site is served with TLS.
     pub const ANCM_HTTPS_PORT: &str = "ASPNETCORE_ANCM_HTTPS_PORT";
+    /// [`PORT`] for applications made for `HttpPlatformHandler`.
+    pub const HTTP_PLATFORM_PORT: &str = "HTTP_PLATFORM_PORT";
     /// The port, for applications of any kind.
     pub const GENERIC_PORT: &str = "PORT";
 }

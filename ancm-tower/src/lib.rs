@@ -12,11 +12,14 @@
 //! | module | what it does | why it stands there |
 //! |---|---|---|
 //! | [`trace`] | one span and one line for each request; logs why a request was refused | sees what all others did |
+//! | [`response_headers`] | adds headers to every answer | answers of all further in get them |
 //! | [`app_offline`] | answers 503 with a page | needs no backend, and works when a start failed |
 //! | [`startup_error`] | holds requests while the backend starts, chooses who serves them, shows the 502.5 page | all further in belongs to one backend |
+//! | [`url_limit`] | 404 for URLs that the site does not allow | before the general limit of the next |
 //! | [`head_limit`] | 431 and 414 for heads that the backend would not read | before anything is added to the head |
 //! | [`body_limit`] | 413, also in the middle of an upload | sees the body before anybody waits for it |
 //! | [`request_timeout`] | 504 when the backend falls silent | counts what the backend takes, not what limits do |
+//! | [`upgrades`] | no WebSockets, where they are switched off | |
 //! | [`forwarded`] | `X-Forwarded-For` and `X-Forwarded-Proto` | |
 //! | [`pairing_token`] | removes `MS-ASPNETCORE*`, sets the token | outside the two that add such headers |
 //! | [`client_cert`] | the client's TLS certificate | |
@@ -34,6 +37,7 @@
 //! - Facts about a request (who the [`client`] is, which backend serves it) travel in its extensions, typed.
 //! - A layer that wraps request bodies unwraps the request that comes back unsent:
 //!   [`ReturnedRequest`](startup_error::ReturnedRequest).
+//! - A setting that may differ from folder to folder of a site is a [`ByPath`](by_path::ByPath).
 //! - All names and numbers that both sides must agree on are in [`contract`].
 //!
 //! # Example
@@ -95,6 +99,7 @@
 
 pub mod app_offline;
 pub mod body_limit;
+pub mod by_path;
 pub mod client;
 pub mod client_cert;
 pub mod contract;
@@ -104,8 +109,11 @@ mod headers;
 pub mod pairing_token;
 pub mod refusal;
 pub mod request_timeout;
+pub mod response_headers;
 pub mod startup_error;
 pub mod trace;
+pub mod upgrades;
+pub mod url_limit;
 pub mod windows_auth;
 
 /// The error of a body that one of our layers watches.

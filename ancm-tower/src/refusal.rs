@@ -60,6 +60,16 @@ pub enum Refusal {
         /// How many bytes are allowed.
         limit: usize,
     },
+    /// The path of the URL is longer than the site allows.
+    PathTooLong {
+        /// How many bytes are allowed.
+        limit: u32,
+    },
+    /// The query of the URL is longer than the site allows.
+    QueryTooLong {
+        /// How many bytes are allowed.
+        limit: u32,
+    },
     /// The request has more header lines, or longer ones, than the backend reads.
     HeadTooLarge {
         /// What there is too much of: `lines` or `bytes`.
@@ -101,7 +111,8 @@ impl Refusal {
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            // IIS: 404.14 and 404.15, not 414.
+            Self::PathTooLong { .. } | Self::QueryTooLong { .. } | Self::NotFound => StatusCode::NOT_FOUND,
         }
     }
 
@@ -113,7 +124,11 @@ impl Refusal {
             }
             Self::HoldQueueFull { .. } => "connection_limit_reached",
             Self::RequestTimeout { .. } => "http_response_timeout",
-            Self::BodyTooLarge { .. } | Self::MethodNotAllowed | Self::NotFound => "http_request_denied",
+            Self::BodyTooLarge { .. }
+            | Self::PathTooLong { .. }
+            | Self::QueryTooLong { .. }
+            | Self::MethodNotAllowed
+            | Self::NotFound => "http_request_denied",
             Self::TargetTooLong { .. } | Self::HeadTooLarge { .. } | Self::BadRequest { .. } => {
                 "http_request_error"
             }
@@ -156,6 +171,12 @@ impl fmt::Display for Refusal {
             }
             Self::BodyTooLarge { limit } => write!(f, "the request body is longer than {limit} bytes"),
             Self::TargetTooLong { limit } => write!(f, "the request line is longer than {limit} bytes"),
+            Self::PathTooLong { limit } => {
+                write!(f, "the path of the URL is longer than {limit} bytes (maxUrl)")
+            }
+            Self::QueryTooLong { limit } => {
+                write!(f, "the query of the URL is longer than {limit} bytes (maxQueryString)")
+            }
             Self::HeadTooLarge { what, limit } => {
                 write!(f, "the request head has more than {limit} header {what}")
             }

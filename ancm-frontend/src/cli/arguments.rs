@@ -17,9 +17,13 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum, builder::BoolishValueParser};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{BoolishValueParser, PossibleValuesParser},
+};
 
-use super::listen::ListenAddress;
+use super::{listen::ListenAddress, tls::Tls};
+use crate::config::GUARDED_SECTIONS;
 
 const ABOUT: &str = "Serves an ASP.NET Core application, or any HTTP program, from its web.config";
 
@@ -34,6 +38,7 @@ Examples:
   ancm demo                          see the whole chain at work
   ancm run /srv/shop                 serve it on http://127.0.0.1:8080
   ancm run /srv/shop -l 0.0.0.0:80   the same, for everybody
+  ancm run /srv/shop -l https://0.0.0.0:443 --tls-cert shop.pem --tls-key shop.key
   ancm check /srv/shop               explain its web.config, start nothing
 
 Environment:
@@ -47,6 +52,7 @@ Environment:
 Signals:
   TERM, INT  accept no more, finish what is under way, stop the application;
              a second one ends at once
+  HUP        read the certificate anew
 
 Exit codes:
   0   done, or stopped by a signal as asked
@@ -54,8 +60,8 @@ Exit codes:
   2   the command line cannot be understood
   69  the application did not become ready (with --exit-on-failure)
   73  something cannot be created: a listener whose port is taken
-  77  not permitted: a port below 1024
-  78  web.config cannot be used";
+  77  not permitted: a port below 1024, a private key
+  78  web.config or a certificate cannot be used";
 
 const RUN_HELP: &str = "\
 Starts the application as soon as it listens, and holds requests until the application is ready. When it is ready, a \
@@ -79,7 +85,14 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
     /// How messages are written on stderr; human on a terminal, otherwise json
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", env = "ANCM_FRONTEND_LOG_FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        display_order = 100,
+        value_enum,
+        value_name = "FORMAT",
+        env = "ANCM_FRONTEND_LOG_FORMAT"
+    )]
     pub log_format: Option<LogFormat>,
 }
 
@@ -112,6 +125,9 @@ pub struct Run {
     /// End with code 69 when the application does not become ready, instead of explaining it to clients and retrying
     #[arg(long, env = "ANCM_FRONTEND_EXIT_ON_FAILURE", value_parser = BoolishValueParser::new())]
     pub exit_on_failure: bool,
+    /// What of web.config may be ignored.
+    #[command(flatten)]
+    pub ignore: Ignore,
 }
 
 /// `ancm check`.
@@ -123,6 +139,9 @@ pub struct Check {
     /// Write JSON, for programs
     #[arg(long, env = "ANCM_FRONTEND_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
+    /// What of web.config may be ignored.
+    #[command(flatten)]
+    pub ignore: Ignore,
 }
 
 /// `ancm demo`.
@@ -136,7 +155,7 @@ pub struct Demo {
 /// Where to listen.
 #[derive(Clone, Debug, Args)]
 pub struct Listen {
-    /// Where to listen: host:port or http://host:port; may be repeated; port 0 is any free port
+    /// Where to listen: host:port, http://host:port or https://host:port; may be repeated; port 0 is any free port
     #[arg(
         short = 'l',
         long = "listen",
@@ -146,6 +165,24 @@ pub struct Listen {
         default_value = "127.0.0.1:8080"
     )]
     pub addresses: Vec<ListenAddress>,
+    /// The certificate of all https addresses.
+    #[command(flatten)]
+    pub tls: Tls,
+}
+
+/// What of web.config may be ignored.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Ignore {
+    /// Serve the site although this section of web.config keeps people out under IIS and does not here; may be repeated
+    #[arg(
+        long = "ignore-section",
+        value_name = "NAME",
+        env = "ANCM_FRONTEND_IGNORE_SECTION",
+        value_delimiter = ',',
+        value_parser = PossibleValuesParser::new(GUARDED_SECTIONS),
+        ignore_case = true
+    )]
+    pub sections: Vec<String>,
 }
 
 /// How messages are written.
@@ -174,6 +211,15 @@ mod tests {
         let Command::Run(run) = arguments.command else { panic!("not run") };
         let listen: Vec<_> = run.listen.addresses.iter().map(ToString::to_string).collect();
         assert_eq!(listen, ["127.0.0.1:1", "[::1]:1", "a:2"]);
+    }
+
+    #[test]
+    fn sections_to_ignore_are_known_by_name_in_any_case() {
+        let line = ["ancm", "run", "--ignore-section", "ipsecurity,access", "--ignore-section=authorization"];
+        let Command::Run(run) = Arguments::parse_from(line).command else { panic!("not run") };
+        assert_eq!(run.ignore.sections.len(), 3);
+        let error = Arguments::try_parse_from(["ancm", "check", "--ignore-section=all"]).unwrap_err();
+        assert!(error.to_string().contains("windowsAuthentication"), "{error}");
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //!   <aspNetCore procesPath="dotnet" />
 //! </system.webServer></configuration>"#)?;
 //! let mut out = Vec::new();
-//! let wrong = ancm_frontend::cli::check::check(folder.path(), false, &mut out)?;
+//! let wrong = ancm_frontend::cli::check::check::<&str>(folder.path(), &[], false, &mut out)?;
 //! assert!(wrong);
 //! assert!(String::from_utf8_lossy(&out).contains("= fix: write processPath"));
 //! # Ok::<(), std::io::Error>(())
@@ -31,6 +31,7 @@ use crate::config::{
     self, Examination, Note, NoteKind,
     attributes::ATTRIBUTES,
     command::{self, Command, CommandError},
+    gate::{is_open_risk, ways_out},
     secrets,
     variables::Environment,
 };
@@ -46,6 +47,7 @@ const HEADINGS: &[(NoteKind, &str)] = &[
     (NoteKind::Warning, "Warnings"),
     (NoteKind::NotHonoured, "Not honoured"),
     (NoteKind::NoEffect, "Without effect, under IIS neither"),
+    (NoteKind::Honoured, "Honoured as well"),
     (NoteKind::Info, "Good to know"),
 ];
 
@@ -55,19 +57,22 @@ struct Explanation {
     examination: Examination,
     /// What would be run; `None` if the file is at fault.
     command: Option<Result<Command, CommandError>>,
+    /// Sections that may be ignored.
+    ignored: Vec<String>,
 }
 
 /// Explains the `web.config` of a folder, for people or as JSON; gives whether something is wrong.
 ///
 /// Wrong are faults of the file, a program that cannot be run, and settings that keep people out under IIS but not
-/// here. Values of environment variables that may be secrets are masked.
+/// here, but for sections that are `ignored`. Values of environment variables that may be secrets are masked.
 ///
 /// # Errors
 ///
 /// Those of `out`.
-pub fn check(dir: &Path, json: bool, out: &mut dyn Write) -> io::Result<bool> {
+pub fn check<S: AsRef<str>>(dir: &Path, ignored: &[S], json: bool, out: &mut dyn Write) -> io::Result<bool> {
     let environment = Environment::of_process();
-    let explanation = Explanation::of(dir, &|name| environment.get(name));
+    let ignored = ignored.iter().map(|section| section.as_ref().to_owned()).collect();
+    let explanation = Explanation::of(dir, ignored, &|name| environment.get(name));
     if json {
         serde_json::to_writer_pretty(&mut *out, &explanation.to_json())?;
         writeln!(out)?;
@@ -81,7 +86,7 @@ pub fn check(dir: &Path, json: bool, out: &mut dyn Write) -> io::Result<bool> {
 // === impl Explanation ===
 
 impl Explanation {
-    fn of(dir: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Self {
+    fn of(dir: &Path, ignored: Vec<String>, environment: &dyn Fn(&str) -> Option<String>) -> Self {
         let mut examination = config::examine(dir, environment);
         let sound = examination.errors.faults().is_empty();
         let command = sound.then(|| command::resolve(&examination.config, environment));
@@ -93,12 +98,12 @@ impl Explanation {
             let program = command.as_ref().and_then(|command| command.as_ref().ok());
             examination.notes.extend(kestrel_limit(&examination, program));
         }
-        Self { examination, command }
+        Self { examination, command, ignored }
     }
 
     fn is_wrong(&self) -> bool {
         let faults = !self.examination.errors.faults().is_empty();
-        let risks = self.examination.notes.iter().any(|note| note.kind == NoteKind::Risk);
+        let risks = self.examination.notes.iter().any(|note| is_open_risk(note, &self.ignored));
         faults || risks || matches!(self.command, Some(Err(_)))
     }
 
@@ -116,6 +121,15 @@ impl Explanation {
             for note in notes {
                 let place = note.position.map_or_else(|| "-".into(), |position| position.to_string());
                 writeln!(out, "  {place:<8} {}", note.text)?;
+                if let Some(section) = note.section {
+                    let open = is_open_risk(note, &self.ignored);
+                    let what = if open {
+                        ways_out(section)
+                    } else {
+                        format!("accepted: --ignore-section {section}")
+                    };
+                    writeln!(out, "  {:<8} {what}", "")?;
+                }
             }
         }
         match self.examination.errors.faults().len() + self.examination.errors.more() {
@@ -133,7 +147,7 @@ impl Explanation {
         for attribute in ATTRIBUTES {
             let shown = secrets::shown_line(&(attribute.show)(config));
             let place = self.place(attribute.name).map_or_else(String::new, |position| position.to_string());
-            writeln!(out, "  {place:<8} {:<25} {shown:<22} {}", attribute.name, attribute.doc)?;
+            writeln!(out, "  {place:<8} {:<25} {shown:<22} {}", attribute.label(), attribute.doc)?;
         }
         let lists = [
             ("Environment variables", &config.environment_variables),
@@ -188,7 +202,8 @@ impl Explanation {
         };
         let notes = notes.iter().map(|note| {
             let (line, column) = place(note.position);
-            json!({"kind": note.kind.name(), "code": note.code, "line": line, "column": column, "text": note.text})
+            json!({"kind": note.kind.name(), "code": note.code, "line": line, "column": column, "text": note.text,
+                "section": note.section})
         });
         let faults = errors.faults().iter().map(|fault| {
             let (line, column) = place(fault.position);
@@ -227,8 +242,10 @@ fn quoted_if_needed(word: &str) -> String {
 
 /// Says that Kestrel stops at 30,000,000 bytes itself, unless the application has been told otherwise.
 fn kestrel_limit(examination: &Examination, command: Option<&Command>) -> Option<Note> {
-    let ours = examination.config.max_allowed_content_length;
-    let root = &examination.config.site_root;
+    let config = &examination.config;
+    let parts = config.locations.iter().map(|part| part.max_allowed_content_length);
+    let ours = parts.fold(config.max_allowed_content_length, u64::max);
+    let root = &config.site_root;
     if ours <= limit::REQUEST_BODY || may_clear_limit(root, command) {
         return None;
     }
@@ -257,127 +274,4 @@ fn may_clear_limit(root: &Path, command: Option<&Command>) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A folder whose web.config has this inside of `system.webServer`.
-    fn site(inside: &str) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        let text =
-            format!("<configuration><system.webServer>\n{inside}\n</system.webServer></configuration>");
-        fs::write(folder.path().join("web.config"), text).unwrap();
-        folder
-    }
-
-    fn human(folder: &tempfile::TempDir) -> (bool, String) {
-        let mut out = Vec::new();
-        let wrong = check(folder.path(), false, &mut out).unwrap();
-        (wrong, String::from_utf8(out).unwrap())
-    }
-
-    fn json(folder: &tempfile::TempDir) -> Value {
-        let mut out = Vec::new();
-        let wrong = check(folder.path(), true, &mut out).unwrap();
-        let value: Value = serde_json::from_slice(&out).unwrap();
-        assert_eq!(value["ok"], !wrong);
-        value
-    }
-
-    const SH: &str =
-        "<aspNetCore processPath='/bin/sh' arguments='-c &quot;exit 0&quot;' startupTimeLimit='7'>";
-
-    #[cfg(unix)]
-    #[test]
-    fn tells_what_holds_and_what_would_be_run() {
-        let folder = site(&format!("{SH}</aspNetCore>"));
-        let (wrong, text) = human(&folder);
-        assert!(!wrong, "{text}");
-        assert!(text.contains("2:69     startupTimeLimit          7 "), "{text}");
-        assert!(text.contains("           shutdownTimeLimit         10 "), "{text}");
-        assert!(text.contains("\n  /bin/sh -c \"exit 0\"\n"), "{text}");
-        assert!(text.ends_with("\nNothing is wrong.\n"), "{text}");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn tells_programs_the_same_in_versioned_json() {
-        let value = json(&site(&format!("{SH}</aspNetCore>")));
-        assert_eq!(value["version"], 1);
-        assert_eq!(value["command"]["arguments"], json!(["-c", "exit 0"]));
-        let setting = |name: &str| {
-            value["settings"].as_array().unwrap().iter().find(|s| s["name"] == name).unwrap().clone()
-        };
-        let startup = setting("startupTimeLimit");
-        assert_eq!(
-            (&startup["value"], &startup["line"], &startup["default"]),
-            (&json!("7"), &json!(2), &json!("120"))
-        );
-        assert_eq!(setting("hostingModel")["given"], false);
-        assert_eq!(value["faults"], json!([]));
-    }
-
-    #[test]
-    fn faults_are_wrong_and_shown_with_their_lines() {
-        let folder = site("<aspNetCore procesPath='dotnet'/>");
-        let (wrong, text) = human(&folder);
-        assert!(wrong);
-        assert!(
-            text.contains("1 fault\n") && text.contains("2 | <aspNetCore procesPath='dotnet'/>"),
-            "{text}"
-        );
-        let value = json(&folder);
-        assert_eq!(value["faults"][0]["fix"], "write processPath");
-        assert_eq!(value["settings"], Value::Null);
-    }
-
-    #[test]
-    fn a_program_that_cannot_be_run_is_wrong() {
-        let folder = site("<aspNetCore processPath='./gone'/>");
-        let (wrong, text) = human(&folder);
-        assert!(wrong && text.contains("Cannot run\n  processPath \"./gone\" does not exist"), "{text}");
-        assert!(json(&folder)["command"]["error"].as_str().unwrap().contains("does not exist"));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_risk_is_wrong_and_what_is_not_honoured_is_not() {
-        let open =
-            site(&format!("{SH}</aspNetCore><security><ipSecurity allowUnlisted='false'/></security>"));
-        let (wrong, text) = human(&open);
-        assert!(wrong && text.contains("Risks: IIS would keep people out"), "{text}");
-        let (wrong, text) = human(&site(&format!("{SH}</aspNetCore><caching/>")));
-        assert!(!wrong && text.contains("Not honoured\n  2:"), "{text}");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn secrets_are_never_shown() {
-        let folder = site(
-            "<aspNetCore processPath='/bin/sh' arguments='--api-key s3cr3t'><environmentVariables>
-            <environmentVariable name='ASPNETCORE_TOKEN' value='s3cr3t'/>
-            <environmentVariable name='ConnectionStrings__Db' value='Server=a;s3cr3t'/>
-            <environmentVariable name='Plain' value='seen'/></environmentVariables></aspNetCore>",
-        );
-        let (_, text) = human(&folder);
-        assert!(!text.contains("s3cr3t") && !json(&folder).to_string().contains("s3cr3t"), "{text}");
-        assert!(text.contains("Plain=seen") && text.contains("ASPNETCORE_TOKEN=******"), "{text}");
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn the_limit_of_kestrel_is_named_unless_it_is_cleared() {
-        let limits = "<security><requestFiltering><requestLimits maxAllowedContentLength='99000000'/></requestFiltering></security>";
-        let folder = site(&format!("{SH}</aspNetCore>{limits}"));
-        let (wrong, text) = human(&folder);
-        assert!(!wrong && text.contains(CLEAR_LIMIT), "{text}");
-        let cleared = format!("{{\"runtimeOptions\":{{\"configProperties\":{{\"{CLEAR_LIMIT}\":true}}}}}}");
-        fs::write(folder.path().join("Site.runtimeconfig.json"), cleared).unwrap();
-        assert!(!human(&folder).1.contains(CLEAR_LIMIT));
-    }
-
-    #[test]
-    fn a_folder_without_the_file_is_wrong() {
-        let (wrong, text) = human(&tempfile::tempdir().unwrap());
-        assert!(wrong && text.contains("there is no such file"), "{text}");
-    }
-}
+mod tests;

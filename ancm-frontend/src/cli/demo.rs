@@ -11,7 +11,8 @@ use std::{
 
 use super::{
     Exit, Failure,
-    arguments::{Demo, Listen, Run},
+    arguments::{Demo, Ignore, Listen, Run},
+    listen::ListenAddress,
     run,
 };
 
@@ -45,7 +46,8 @@ pub fn demo(options: &Demo) -> Result<Exit, Failure> {
     })?;
     // On stdout, as stderr may be read by a program. Nobody need read it.
     let _ = io::stdout().write_all(invitation(folder.path(), &options.listen).as_bytes());
-    run::run(&Run { dir: folder.path().into(), listen: options.listen.clone(), exit_on_failure: false })
+    let (dir, listen) = (folder.path().into(), options.listen.clone());
+    run::run(&Run { dir, listen, exit_on_failure: false, ignore: Ignore::default() })
 }
 
 /// A published application whose program is this one.
@@ -71,10 +73,12 @@ fn web_config(program: &str) -> String {
 
 /// What can be tried.
 fn invitation(folder: &Path, listen: &Listen) -> String {
-    let url = match listen.addresses.first() {
-        Some(address) if address.port() != 0 => format!("http://{address}"),
+    let address = listen.addresses.first();
+    let scheme = if address.is_some_and(ListenAddress::is_tls) { "https" } else { "http" };
+    let url = match address {
+        Some(address) if address.port() != 0 => format!("{scheme}://{address}"),
         // Known only when it listens, which a line below says.
-        _ => String::from("http://127.0.0.1:PORT"),
+        _ => format!("{scheme}://127.0.0.1:PORT"),
     };
     let folder = folder.display();
     format!(
@@ -105,9 +109,10 @@ Ctrl-C stops it and removes the folder.
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::tls::Tls;
 
     fn listen(address: &str) -> Listen {
-        Listen { addresses: vec![address.parse().unwrap()] }
+        Listen { addresses: vec![address.parse().unwrap()], tls: Tls::default() }
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub mod listen;
 pub mod logging;
 pub mod run;
 mod signals;
+pub mod tls;
 
 use std::{error::Error, fmt, io, process::ExitCode};
 
@@ -39,7 +40,7 @@ pub enum Exit {
     CannotCreate = 73,
     /// Not permitted (`EX_NOPERM`).
     NotPermitted = 77,
-    /// `web.config` cannot be used (`EX_CONFIG`).
+    /// `web.config` or a certificate cannot be used (`EX_CONFIG`).
     Configuration = 78,
 }
 
@@ -66,7 +67,7 @@ pub fn execute(command: &Command) -> Exit {
 
 /// `ancm check`, to stdout.
 fn explain(options: &arguments::Check) -> Result<Exit, Failure> {
-    let wrong = check::check(&options.dir, options.json, &mut io::stdout().lock());
+    let wrong = check::check(&options.dir, &options.ignore.sections, options.json, &mut io::stdout().lock());
     match wrong {
         Ok(false) => Ok(Exit::Success),
         Ok(true) => Ok(Exit::Failed),

@@ -3,10 +3,10 @@
 use std::{
     io::{self, Write},
     net::SocketAddr,
-    path::Path,
     sync::Arc,
 };
 
+use ancm_tower::client::Scheme;
 use tokio::sync::watch;
 
 use super::{
@@ -15,11 +15,12 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    config::{self, Config, Note, NoteKind},
+    config::{self, Config, NOTE_OF_DEVELOPMENT, Note, NoteKind, variables::Environment},
     frontend::{Frontend, Options, Running, StartError},
     guard::Guard,
     spawn::Spawner,
     supervisor::snapshot::{Availability, Snapshot},
+    tls::TlsError,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +35,9 @@ enum RunError {
 
 /// Serves the application until a signal comes.
 pub fn run(options: &Run) -> Result<Exit, Failure> {
-    let config = configuration(&options.dir)?;
+    let tls = options.listen.tls.settings(&options.listen.addresses);
+    let tls = tls.map_err(|error| Failure::new(Exit::Usage, error))?;
+    let config = configuration(options)?;
     // Before the listeners: what a guard inherits it would keep open.
     let spawner = spawner();
     raise_limit_of_files();
@@ -45,12 +48,20 @@ pub fn run(options: &Run) -> Result<Exit, Failure> {
     runtime.block_on(async {
         let mut signals =
             Signals::new().map_err(|error| Failure::new(Exit::Failed, RunError::Signals(error)))?;
+        let addresses = addresses(&options.listen)?;
+        warn_of_development(&config, &addresses);
         let mut frontend = Options::new(Arc::new(config)).spawner(spawner);
-        for address in addresses(&options.listen)? {
-            frontend = frontend.listen(address);
+        for (scheme, address) in addresses {
+            frontend = match scheme {
+                Scheme::Http => frontend.listen(address),
+                Scheme::Https => frontend.listen_tls(address),
+            };
+        }
+        if let Some(tls) = tls {
+            frontend = frontend.tls(tls);
         }
         let running = Frontend::new(frontend).start().map_err(not_started)?;
-        announce(running.addresses());
+        announce(&running);
         serve(running, &mut signals, options.exit_on_failure).await
     })
 }
@@ -59,7 +70,7 @@ pub fn run(options: &Run) -> Result<Exit, Failure> {
 async fn serve(running: Running, signals: &mut Signals, exit_on_failure: bool) -> Result<Exit, Failure> {
     let snapshots = running.snapshots();
     let failed = tokio::select! {
-        signal = signals.next() => {
+        signal = signals.stop(|| running.reload_certificate()) => {
             tracing::info!(target: "server", signal, "stopping: no new connections, requests under way are finished");
             None
         }
@@ -70,7 +81,7 @@ async fn serve(running: Running, signals: &mut Signals, exit_on_failure: bool) -
     tokio::pin!(shutdown);
     tokio::select! {
         () = &mut shutdown => {}
-        _ = signals.next() => {
+        _ = signals.stop(|| ()) => {
             kill.kill();
             shutdown.await;
         }
@@ -90,28 +101,48 @@ async fn failure(mut snapshots: watch::Receiver<Snapshot>) -> String {
     }
 }
 
-fn configuration(dir: &Path) -> Result<Config, Failure> {
-    let loaded = config::load(dir).map_err(|errors| Failure::new(Exit::Configuration, errors))?;
-    loaded.notes.iter().for_each(report);
+fn configuration(options: &Run) -> Result<Config, Failure> {
+    let loaded = config::load_ignoring(&options.dir, &options.ignore.sections)
+        .map_err(|errors| Failure::new(Exit::Configuration, errors))?;
+    // Whether that one matters is known with the addresses.
+    loaded.notes.iter().filter(|note| note.code != NOTE_OF_DEVELOPMENT).for_each(report);
     Ok(loaded.config)
 }
 
 fn report(note: &Note) {
     let code = note.code;
     match note.kind {
-        NoteKind::NoEffect => tracing::debug!(target: "server", code, "web.config: {note}"),
+        NoteKind::NoEffect | NoteKind::Honoured => {
+            tracing::debug!(target: "server", code, "web.config: {note}");
+        }
         NoteKind::Info => tracing::info!(target: "server", code, "web.config: {note}"),
         _ => tracing::warn!(target: "server", code, "web.config: {note}"),
     }
 }
 
-fn addresses(listen: &Listen) -> Result<Vec<SocketAddr>, Failure> {
+/// Details of errors are for developers, who sit at this machine.
+fn warn_of_development(config: &Config, addresses: &[(Scheme, SocketAddr)]) {
+    let environment = Environment::of_process();
+    let Some((_, address)) = addresses.iter().find(|(_, address)| !address.ip().is_loopback()) else {
+        return;
+    };
+    if let Some(variable) = config.development(&|name| environment.get(name)) {
+        tracing::warn!(
+            target: "server", %address, code = NOTE_OF_DEVELOPMENT,
+            "{variable}=Development shows details of errors to everybody who can reach {address}; \
+             write Production in web.config, or listen on 127.0.0.1"
+        );
+    }
+}
+
+fn addresses(listen: &Listen) -> Result<Vec<(Scheme, SocketAddr)>, Failure> {
     let mut addresses = Vec::new();
     for address in &listen.addresses {
         let resolved = address.resolve().map_err(|error| {
             Failure::new(Exit::CannotCreate, RunError::Resolve(address.to_string(), error))
         })?;
-        addresses.extend(resolved);
+        let scheme = if address.is_tls() { Scheme::Https } else { Scheme::Http };
+        addresses.extend(resolved.into_iter().map(|address| (scheme, address)));
     }
     Ok(addresses)
 }
@@ -130,16 +161,22 @@ fn spawner() -> Spawner {
 fn not_started(error: StartError) -> Failure {
     let exit = match &error {
         StartError::Listen(listen) => Exit::of_io(&listen.source),
+        StartError::Tls(TlsError::Read { source, .. })
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            Exit::NotPermitted
+        }
+        StartError::Tls(_) => Exit::Configuration,
         _ => Exit::Failed,
     };
     Failure::new(exit, error)
 }
 
 /// One line for each listener, for people and for programs that chose port 0.
-fn announce(addresses: &[SocketAddr]) {
-    for address in addresses {
+fn announce(running: &Running) {
+    for url in running.urls() {
         // Nobody need read it.
-        let _ = writeln!(io::stderr(), "listening on http://{address}");
+        let _ = writeln!(io::stderr(), "listening on {url}");
     }
 }
 
@@ -156,3 +193,20 @@ fn raise_limit_of_files() {
 
 #[cfg(not(unix))]
 fn raise_limit_of_files() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_may_not_be_read_and_one_that_cannot_be_used_end_differently() {
+        let path = || "site.key".into();
+        let read = |kind: io::ErrorKind| {
+            not_started(TlsError::Read { what: "private key", path: path(), source: kind.into() }.into())
+                .exit()
+        };
+        assert_eq!(read(io::ErrorKind::PermissionDenied), Exit::NotPermitted);
+        assert_eq!(read(io::ErrorKind::NotFound), Exit::Configuration);
+        assert_eq!(not_started(TlsError::EncryptedKey { path: path() }.into()).exit(), Exit::Configuration);
+    }
+}

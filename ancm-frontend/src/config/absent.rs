@@ -27,13 +27,11 @@ pub(super) fn explain(document: &Document<'_>, layout: &Layout<'_, '_>) -> (Faul
     let web_server_child = |name| {
         layout.web_servers.iter().flat_map(|(_, node)| elements(*node)).find(move |node| is(*node, name))
     };
-    for (name, module) in [("httpPlatform", "HttpPlatformHandler"), ("iisnode", "iisnode")] {
-        if let Some(node) = web_server_child(name) {
-            let message =
-                format!("this site is made for {module}, which is not supported: there is no aspNetCore");
-            let fix = "add <aspNetCore processPath=\"…\" arguments=\"…\" />; its process must listen on the port in PORT";
-            return (fault(message).fix(fix), tag(node));
-        }
+    if let Some(node) = web_server_child("iisnode") {
+        let message =
+            "this site is made for iisnode, which is not supported: there is no aspNetCore".to_owned();
+        let fix = "add <aspNetCore processPath=\"node\" arguments=\"server.js\" />; its process must listen on the port in PORT";
+        return (fault(message).fix(fix), tag(node));
     }
     if let Some(comment) = commented_out(document) {
         let message = "aspNetCore stands in a comment only".to_owned();
@@ -130,7 +128,7 @@ mod tests {
 
     #[test]
     fn sites_of_other_modules_are_told_so() {
-        let text = fault(&web_server("<httpPlatform processPath='x'/>"));
-        assert!(text.contains("made for HttpPlatformHandler"), "{text}");
+        let text = fault(&web_server("<iisnode watchedFiles='*.js'/>"));
+        assert!(text.contains("made for iisnode"), "{text}");
     }
 }

@@ -45,8 +45,31 @@ pub(super) enum Kind {
 
 /// The element whose attributes describe the application.
 pub(super) const ASP_NET_CORE: &str = "aspNetCore";
-/// The element below `security/requestFiltering` that limits requests.
+/// The same of `HttpPlatformHandler`, with some of its attributes.
+pub(super) const HTTP_PLATFORM: &str = "httpPlatform";
+/// The element below `security` that says what may be requested.
+pub(super) const REQUEST_FILTERING: &str = "requestFiltering";
+/// The element below `requestFiltering` that limits requests.
 pub(super) const REQUEST_LIMITS: &str = "requestLimits";
+/// The element about WebSockets.
+pub(super) const WEB_SOCKET: &str = "webSocket";
+
+/// What the limits have that are not set.
+const NO_LIMIT: &str = "none";
+
+/// Those of `aspNetCore` that `httpPlatform` has as well.
+// HttpPlatformHandler 1.2: httpplatform_schema.xml.
+const OF_HTTP_PLATFORM: &[&str] = &[
+    "processPath",
+    "arguments",
+    "startupTimeLimit",
+    "rapidFailsPerMinute",
+    "requestTimeout",
+    "stdoutLogEnabled",
+    "stdoutLogFile",
+    "processesPerApplication",
+    "forwardWindowsAuthToken",
+];
 
 /// What a value was taken for.
 #[derive(Debug, PartialEq, Eq)]
@@ -192,6 +215,50 @@ pub(crate) static ATTRIBUTES: &[Attribute] = &[
         },
         show: |config| config.max_allowed_content_length.to_string(),
     },
+    Attribute {
+        element: REQUEST_LIMITS,
+        name: "maxUrl",
+        // IIS: 4096. Here a limit that nobody asked for would only be in the way.
+        default: NO_LIMIT,
+        doc: "the longest path of a URL",
+        kind: Kind::Number {
+            least: 0,
+            most: u32::MAX,
+            unit: "bytes",
+            set: |config, value| config.max_url = Some(value),
+        },
+        show: |config| optional(config.max_url),
+    },
+    Attribute {
+        element: REQUEST_LIMITS,
+        name: "maxQueryString",
+        // IIS: 2048.
+        default: NO_LIMIT,
+        doc: "the longest query of a URL",
+        kind: Kind::Number {
+            least: 0,
+            most: u32::MAX,
+            unit: "bytes",
+            set: |config, value| config.max_query_string = Some(value),
+        },
+        show: |config| optional(config.max_query_string),
+    },
+    Attribute {
+        element: REQUEST_FILTERING,
+        name: "removeServerHeader",
+        default: "false",
+        doc: "whether answers lose their header Server",
+        kind: Kind::Flag { set: |config, value| config.remove_server_header = value },
+        show: |config| config.remove_server_header.to_string(),
+    },
+    Attribute {
+        element: WEB_SOCKET,
+        name: "enabled",
+        default: "true",
+        doc: "whether clients may switch to WebSocket",
+        kind: Kind::Flag { set: |config, value| config.web_socket_enabled = value },
+        show: |config| config.web_socket_enabled.to_string(),
+    },
 ];
 
 /// The attribute of an element by its name.
@@ -201,12 +268,28 @@ pub(super) fn find(element: &str, name: &str) -> Option<&'static Attribute> {
 
 /// All attributes of an element.
 pub(super) fn of(element: &str) -> impl Iterator<Item = &'static Attribute> {
-    ATTRIBUTES.iter().filter(move |attribute| attribute.element == element)
+    let shared = element == HTTP_PLATFORM;
+    ATTRIBUTES.iter().filter(move |attribute| {
+        attribute.element == element || shared && OF_HTTP_PLATFORM.contains(&attribute.name)
+    })
+}
+
+fn optional(limit: Option<u32>) -> String {
+    limit.map_or_else(|| NO_LIMIT.to_owned(), |limit| limit.to_string())
 }
 
 // === impl Attribute ===
 
 impl Attribute {
+    /// How it is listed: its name, with the element where that says little by itself.
+    pub(crate) fn label(&self) -> String {
+        if self.element == WEB_SOCKET {
+            format!("{}@{}", self.element, self.name)
+        } else {
+            self.name.to_owned()
+        }
+    }
+
     /// Puts a value into its field.
     pub(super) fn set(
         &self,
@@ -264,117 +347,4 @@ impl std::fmt::Debug for Attribute {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn set(attribute: &Attribute, text: &str) -> Result<String, Refused> {
-        let mut config = Config::default();
-        attribute.set(&mut config, text, &|_| None)?;
-        Ok((attribute.show)(&config))
-    }
-
-    #[test]
-    fn every_default_is_what_the_default_configuration_has() {
-        for attribute in ATTRIBUTES {
-            let effective = (attribute.show)(&Config::default());
-            let expected = if attribute.name == "stdoutLogFile" {
-                native_path(attribute.default)
-            } else {
-                attribute.default.into()
-            };
-            assert_eq!(effective, expected, "{}", attribute.name);
-        }
-    }
-
-    #[test]
-    fn the_defaults_are_those_of_the_schema() {
-        let shown = |name: &str| {
-            ATTRIBUTES.iter().find(|a| a.name == name).map(|a| (a.show)(&Config::default())).unwrap()
-        };
-        for (name, expected) in [
-            ("startupTimeLimit", "120"),
-            ("shutdownTimeLimit", "10"),
-            ("rapidFailsPerMinute", "10"),
-            ("requestTimeout", "00:02:00"),
-            ("stdoutLogEnabled", "false"),
-            ("processesPerApplication", "1"),
-            ("forwardWindowsAuthToken", "true"),
-            ("disableStartUpErrorPage", "false"),
-            ("hostingModel", "outofprocess"),
-            ("maxAllowedContentLength", "30000000"),
-        ] {
-            assert_eq!(shown(name), expected);
-        }
-        let bytes = Config::default().max_allowed_content_length;
-        assert_eq!(bytes, ancm_tower::contract::limit::REQUEST_BODY);
-    }
-
-    #[test]
-    fn every_range_takes_both_ends_and_nothing_beyond() {
-        for attribute in ATTRIBUTES {
-            match attribute.kind {
-                Kind::Number { least, most, .. } => {
-                    for inside in [least, most] {
-                        assert_eq!(
-                            set(attribute, &inside.to_string()).unwrap(),
-                            inside.to_string(),
-                            "{}",
-                            attribute.name
-                        );
-                    }
-                    for outside in [i64::from(least) - 1, i64::from(most) + 1] {
-                        assert_eq!(
-                            set(attribute, &outside.to_string()).unwrap_err().code,
-                            "out-of-range",
-                            "{}",
-                            attribute.name
-                        );
-                    }
-                }
-                Kind::TimeSpan { most, .. } => {
-                    assert_eq!(set(attribute, &span_text(most)).unwrap(), span_text(most));
-                    let beyond = span_text(most + Duration::from_secs(1));
-                    assert_eq!(set(attribute, &beyond).unwrap_err().code, "out-of-range");
-                }
-                Kind::Flag { .. } => {
-                    for value in ["true", "false"] {
-                        assert_eq!(set(attribute, value).unwrap(), value, "{}", attribute.name);
-                    }
-                }
-                Kind::Model { .. } => {
-                    for value in ["inprocess", "outofprocess"] {
-                        assert_eq!(set(attribute, value).unwrap(), value);
-                    }
-                }
-                Kind::Text { may_be_empty, .. } => {
-                    assert_eq!(set(attribute, "a b").unwrap(), "a b");
-                    assert_eq!(set(attribute, "").is_ok(), may_be_empty, "{}", attribute.name);
-                }
-                Kind::Path { .. } => {
-                    assert_eq!(set(attribute, r"\\?\a").unwrap(), "a");
-                    assert_eq!(set(attribute, "").unwrap_err().code, "empty-value");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn variables_are_replaced_in_text_and_paths_only() {
-        for attribute in ATTRIBUTES {
-            let mut config = Config::default();
-            let result = attribute.set(&mut config, "%A%", &|name| (name == "A").then(|| "b".into()));
-            let text = matches!(attribute.kind, Kind::Text { .. } | Kind::Path { .. });
-            assert_eq!(result.is_ok() && (attribute.show)(&config) == "b", text, "{}", attribute.name);
-        }
-    }
-
-    #[test]
-    fn every_attribute_is_found_in_any_case_and_documented() {
-        for attribute in ATTRIBUTES {
-            let found = find(attribute.element, &attribute.name.to_uppercase()).unwrap();
-            assert_eq!(found.name, attribute.name);
-            assert!(!attribute.doc.is_empty());
-        }
-        assert_eq!(of(ASP_NET_CORE).count(), 12);
-    }
-}
+mod tests;

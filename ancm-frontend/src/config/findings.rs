@@ -10,8 +10,10 @@ use super::{
 
 /// A person reads no more faults than this; a file of garbage has a hundred thousand.
 const MOST_FAULTS: usize = 100;
-/// Large files have hundreds of rules, each worth a note; a risk is noted whatever else there is.
+/// Large files have hundreds of rules, each worth a note.
 const MOST_NOTES: usize = 500;
+/// Of each section; a risk is noted whatever else there is.
+const MOST_RISKS: usize = 100;
 
 /// Faults and notes so far, and what the readers need.
 pub(super) struct Findings<'s> {
@@ -49,10 +51,36 @@ impl<'s> Findings<'s> {
         code: &'static str,
         text: impl Into<String>,
     ) {
-        let room = if kind == NoteKind::Risk { 2 * MOST_NOTES } else { MOST_NOTES };
-        if self.notes.len() < room {
-            let position = Some(self.source.position(range.start));
+        self.note_at(Some(self.source.position(range.start)), kind, code, text);
+    }
+
+    /// The same, where the place is known already.
+    pub(super) fn note_at(
+        &mut self,
+        position: Option<Position>,
+        kind: NoteKind,
+        code: &'static str,
+        text: impl Into<String>,
+    ) {
+        if self.notes.len() < MOST_NOTES {
             self.notes.push(Note { position, ..Note::new(kind, code, text) });
+        }
+    }
+
+    /// A note that a section which keeps people out does not do so here.
+    pub(super) fn risk(
+        &mut self,
+        range: &Range<usize>,
+        code: &'static str,
+        section: &'static str,
+        text: impl Into<String>,
+    ) {
+        // Never too many: were one left out, the site would be served as if it were not there.
+        let known = self.notes.iter().filter(|note| note.section == Some(section)).count();
+        if known < MOST_RISKS {
+            let position = Some(self.source.position(range.start));
+            let note = Note::new(NoteKind::Risk, code, text);
+            self.notes.push(Note { position, section: Some(section), ..note });
         }
     }
 

@@ -3,7 +3,7 @@
 use roxmltree::Node;
 
 use super::{
-    error::quoted,
+    error::{Fault, quoted},
     findings::Findings,
     nearest::nearest,
     note::NoteKind,
@@ -21,11 +21,11 @@ static SETTINGS: &[(&str, NoteKind, &str)] = &[
     ("cleanShadowCopyDirectory", NoteKind::NoEffect, COPY),
     ("debugFile", NoteKind::NotHonoured, DEBUG),
     ("debugLevel", NoteKind::NotHonoured, DEBUG),
-    ("disallowRotationOnConfigChange", NoteKind::NotHonoured, "a change of web.config is always followed"),
-    ("enableOutOfProcessConsoleRedirection", NoteKind::NotHonoured, "output is always captured"),
+    ("disallowRotationOnConfigChange", NoteKind::Honoured, "if true, a changed web.config is not followed"),
+    ("enableOutOfProcessConsoleRedirection", NoteKind::Honoured, "if false, nothing that it prints is kept"),
     ("enableShadowCopy", NoteKind::NoEffect, COPY),
     ("experimentalEnableShadowCopy", NoteKind::NoEffect, COPY),
-    ("forwardResponseConnectionHeader", NoteKind::NotHonoured, "the header Connection is never passed on"),
+    ("forwardResponseConnectionHeader", NoteKind::Honoured, "if true, its header Connection is passed on"),
     ("handlerVersion", NoteKind::NoEffect, "there is one version of ancm"),
     ("setCurrentDirectory", NoteKind::NoEffect, IN_PROCESS),
     ("shadowCopyDirectory", NoteKind::NoEffect, COPY),
@@ -42,6 +42,7 @@ pub(super) fn remark(node: Node<'_, '_>, findings: &mut Findings<'_>) {
         let range = attribute(entry, "name").map_or_else(|| tag(entry), |name| name.range());
         let known = SETTINGS.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name));
         if let Some((known, kind, why)) = known {
+            check(known, entry, findings);
             findings.note(&range, *kind, "handler-setting", format!("handler setting {known}: {why}"));
         } else if !name.is_empty() {
             let meant = nearest(name, SETTINGS.iter().map(|(known, ..)| *known));
@@ -52,21 +53,37 @@ pub(super) fn remark(node: Node<'_, '_>, findings: &mut Findings<'_>) {
     }
 }
 
+/// A value that the module would refuse to start with.
+// ANCM: ShimOptions.cpp reads a whole number of milliseconds that is not negative.
+fn check(known: &str, entry: Node<'_, '_>, findings: &mut Findings<'_>) {
+    let text = value(entry, "value");
+    if known == "shutdownDelay" && !text.is_empty() && text.trim().parse::<u32>().is_err() {
+        let message = format!("shutdownDelay={} is not a number of milliseconds", quoted(text));
+        let fault = Fault::new("out-of-range", message).about(known).allowed("0 to 4294967295 milliseconds");
+        let range = attribute(entry, "value").map_or_else(|| tag(entry), |value| value.range());
+        findings.fault(&range, fault.fix("remove it"));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use super::{
-        super::{NoteKind, parse},
+        super::{ConfigErrors, Loaded, NoteKind, parse},
         SETTINGS,
     };
 
-    fn notes(name: &str) -> Vec<(NoteKind, String)> {
+    fn parsed(name: &str, value: &str) -> Result<Loaded, ConfigErrors> {
         let text = format!(
             "<configuration><system.webServer><aspNetCore processPath='a'><handlerSettings>\
-             <handlerSetting name='{name}' value='b'/></handlerSettings></aspNetCore></system.webServer></configuration>"
+             <handlerSetting name='{name}' value='{value}'/></handlerSettings></aspNetCore></system.webServer></configuration>"
         );
-        let loaded = parse(text.as_bytes(), Path::new("w"), Path::new("/s"), &|_| None).unwrap();
+        parse(text.as_bytes(), Path::new("w"), Path::new("/s"), &|_| None)
+    }
+
+    fn notes(name: &str) -> Vec<(NoteKind, String)> {
+        let loaded = parsed(name, "1").unwrap();
         loaded.notes.into_iter().map(|note| (note.kind, note.text)).collect()
     }
 
@@ -81,5 +98,28 @@ mod tests {
     fn a_setting_that_nobody_knows_is_a_warning_with_the_near_name() {
         let expected = "handler setting \"debuglevl\" is not known; debugLevel may be meant";
         assert_eq!(notes("debuglevl"), [(NoteKind::Warning, expected.to_owned())]);
+    }
+
+    #[test]
+    fn a_value_that_the_module_refuses_is_a_fault() {
+        for value in ["-1", "soon", "1.5"] {
+            let text = parsed("ShutdownDelay", value).unwrap_err().to_string();
+            assert!(text.contains("is not a number of milliseconds"), "{text}");
+        }
+        for value in ["0", "1000", ""] {
+            parsed("shutdownDelay", value).unwrap();
+        }
+    }
+
+    #[test]
+    fn switches_are_on_or_off_by_one_word_only() {
+        let config = |name, value| parsed(name, value).unwrap().config;
+        for (value, on) in [("true", true), ("TRUE", true), ("1", false), ("", false), ("false", false)] {
+            assert_eq!(config("disallowRotationOnConfigChange", value).ignores_changes(), on);
+            assert_eq!(config("forwardresponseconnectionheader", value).forwards_connection_header(), on);
+        }
+        for (value, on) in [("false", false), ("False", false), ("0", true), ("", true)] {
+            assert_eq!(config("enableOutOfProcessConsoleRedirection", value).takes_output(), on);
+        }
     }
 }

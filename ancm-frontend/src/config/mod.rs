@@ -22,11 +22,7 @@
 //! # Ok::<(), config::ConfigErrors>(())
 //! ```
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use ancm_tower::contract::variable;
 
@@ -34,17 +30,22 @@ mod absent;
 pub(crate) mod attributes;
 mod collections;
 pub mod command;
+mod custom_headers;
 mod encoding;
 pub mod error;
 mod file;
 mod findings;
+pub(crate) mod gate;
 mod handler_settings;
+mod http_platform;
 mod malformed;
 mod nearest;
 mod note;
+mod reading;
 mod rules;
 pub mod secrets;
 mod settings;
+mod site;
 mod source;
 mod survey;
 mod values;
@@ -52,16 +53,17 @@ pub mod variables;
 mod xml;
 
 pub use error::ConfigErrors;
+pub use gate::GUARDED_SECTIONS;
 pub use note::{Note, NoteKind};
-
-use error::{Fault, Position};
-use findings::Findings;
-use source::Source;
+pub(crate) use reading::{Examination, examine};
+pub use reading::{Loaded, load, load_ignoring, parse};
+pub(crate) use rules::NOTE_OF_DEVELOPMENT;
 
 /// One application's configuration.
 ///
 /// `%NAME%` has been replaced in all values, and paths other than `process_path` are written as this system does.
 #[derive(Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an attribute of the file")]
 pub struct Config {
     /// The folder that holds the file, absolute.
     pub site_root: PathBuf,
@@ -97,6 +99,50 @@ pub struct Config {
     pub recycle_on_file_change: Vec<String>,
     /// `requestLimits@maxAllowedContentLength`: the largest request body, in bytes.
     pub max_allowed_content_length: u64,
+    /// `requestLimits@maxUrl`: the longest path of a URL, in bytes, if there is a limit.
+    pub max_url: Option<u32>,
+    /// `requestLimits@maxQueryString`: the longest query of a URL, in bytes, if there is a limit.
+    pub max_query_string: Option<u32>,
+    /// `requestFiltering@removeServerHeader`: whether answers lose their header `Server`.
+    pub remove_server_header: bool,
+    /// `webSocket@enabled`: whether clients may switch to WebSocket.
+    pub web_socket_enabled: bool,
+    /// `customHeaders`: names and values of headers that every answer gets.
+    pub custom_headers: Vec<(String, String)>,
+    /// `location`: parts of the site where some of this differs.
+    pub locations: Vec<Location>,
+    /// Which element says what to start.
+    pub launcher: Launcher,
+    /// Sections that keep people out and are ignored nevertheless; not from the file, but from whoever runs it.
+    pub ignored_sections: Vec<String>,
+}
+
+/// A part of the site with settings of its own, complete with those that it inherits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Location {
+    /// Its path below the application, such as `/upload`; what lies below it belongs to it.
+    pub path: String,
+    /// As [`Config::max_allowed_content_length`].
+    pub max_allowed_content_length: u64,
+    /// As [`Config::max_url`].
+    pub max_url: Option<u32>,
+    /// As [`Config::max_query_string`].
+    pub max_query_string: Option<u32>,
+    /// As [`Config::remove_server_header`].
+    pub remove_server_header: bool,
+    /// As [`Config::custom_headers`].
+    pub custom_headers: Vec<(String, String)>,
+}
+
+/// The module that an application was made for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Launcher {
+    /// The ASP.NET Core Module: `aspNetCore`.
+    #[default]
+    AspNetCore,
+    /// `HttpPlatformHandler`, for programs of any kind: `httpPlatform`.
+    HttpPlatform,
 }
 
 /// Where an application runs under IIS.
@@ -107,119 +153,6 @@ pub enum HostingModel {
     /// In a process of its own.
     #[default]
     OutOfProcess,
-}
-
-/// A configuration that can be used.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// The settings.
-    pub config: Config,
-    /// Where they come from.
-    pub file: PathBuf,
-    /// What is worth knowing about them.
-    pub notes: Vec<Note>,
-}
-
-/// Everything that one reading of a file has found, be it good or bad.
-#[derive(Debug)]
-pub(crate) struct Examination {
-    /// As far as it could be read.
-    pub(crate) config: Config,
-    pub(crate) file: PathBuf,
-    pub(crate) notes: Vec<Note>,
-    /// Empty if the configuration can be used.
-    pub(crate) errors: ConfigErrors,
-    /// Which attributes the file gives, and where.
-    pub(crate) given: Vec<(&'static str, Position)>,
-}
-
-/// Reads the `web.config` of a folder, `%NAME%` being variables of this process.
-///
-/// # Errors
-///
-/// All that is wrong with the file, or the one thing that keeps it from being read.
-pub fn load(site_root: &Path) -> Result<Loaded, ConfigErrors> {
-    let environment = variables::Environment::of_process();
-    examine(site_root, &|name| environment.get(name)).into_result()
-}
-
-/// Understands the bytes of a file; touches nothing but its arguments.
-///
-/// # Errors
-///
-/// All that is wrong with it.
-pub fn parse(
-    bytes: &[u8],
-    path: &Path,
-    site_root: &Path,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Loaded, ConfigErrors> {
-    understand(bytes, path, site_root, environment).into_result()
-}
-
-/// Reads the `web.config` of a folder and tells all there is to say about it.
-pub(crate) fn examine(site_root: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Examination {
-    let site_root = std::path::absolute(site_root).unwrap_or_else(|_| site_root.to_owned());
-    let expected = site_root.join(ancm_tower::contract::WEB_CONFIG_FILE);
-    let found = match file::find(&site_root) {
-        Ok(found) => found,
-        Err(fault) => return Examination::failed(&site_root, expected, *fault),
-    };
-    let mut examination = match file::read(&found.path) {
-        Ok(bytes) => understand(&bytes, &found.path, &site_root, environment),
-        Err(fault) => Examination::failed(&site_root, found.path, *fault),
-    };
-    if !found.ignored.is_empty() {
-        let text = format!("web.config is used; {} is not read", found.ignored.join(", "));
-        examination.notes.push(Note::new(NoteKind::Warning, "several-files", text));
-    }
-    examination
-}
-
-fn understand(
-    bytes: &[u8],
-    path: &Path,
-    site_root: &Path,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Examination {
-    let config = Config { site_root: site_root.to_owned(), ..Config::default() };
-    if bytes.len() as u64 > file::LARGEST {
-        return Examination::failed(site_root, path.to_owned(), file::too_large());
-    }
-    let source = match encoding::decode(bytes) {
-        Ok(text) => Source::new(text),
-        Err(undecodable) => {
-            let source = Source::new(undecodable.text);
-            let mut findings = Findings::new(&source, environment);
-            findings.fault(&undecodable.range, undecodable.fault);
-            return findings.into_examination(config, path);
-        }
-    };
-    let mut config = config;
-    let mut findings = Findings::new(&source, environment);
-    match xml::parse(&source) {
-        Err(misfit) => findings.fault(&misfit.range, misfit.fault),
-        Ok(document) => read(&document, &mut config, &mut findings),
-    }
-    findings.into_examination(config, path)
-}
-
-fn read(document: &roxmltree::Document<'_>, config: &mut Config, findings: &mut Findings<'_>) {
-    if let Some(range) = xml::transform(document) {
-        let message = "this is a transform: it changes another web.config and is none itself";
-        let fix = "put the file here that publishing makes of it (`dotnet publish -c Release`)";
-        findings.fault(&range, Fault::new("transform", message).fix(fix));
-        return;
-    }
-    let layout = xml::layout(document);
-    if let Some(node) = settings::read(&layout, config, findings) {
-        rules::check(node, config, findings);
-        handler_settings::remark(node, findings);
-    } else {
-        let (fault, range) = absent::explain(document, &layout);
-        findings.fault(&range, fault);
-    }
-    survey::survey(&layout, findings);
 }
 
 // === impl Config ===
@@ -233,6 +166,39 @@ impl Config {
     /// A value of `handlerSettings`, found by its name in any case.
     pub fn handler_setting(&self, name: &str) -> Option<&str> {
         find(&self.handler_settings, name)
+    }
+
+    /// `disallowRotationOnConfigChange`: whether a change of the file is not followed.
+    // ANCM: globalmodule.cpp; this is how a blue/green deployment keeps what runs.
+    pub fn ignores_changes(&self) -> bool {
+        self.is_on("disallowRotationOnConfigChange")
+    }
+
+    /// `forwardResponseConnectionHeader`: whether the application's header `Connection` reaches the client.
+    // ANCM: forwardinghandler.cpp.
+    pub fn forwards_connection_header(&self) -> bool {
+        self.is_on("forwardResponseConnectionHeader")
+    }
+
+    /// `enableOutOfProcessConsoleRedirection`: whether what the process prints is taken, which it is unless this says no.
+    // ANCM: requesthandler_config.h: anything but `false` is yes.
+    pub fn takes_output(&self) -> bool {
+        let setting = self.handler_setting("enableOutOfProcessConsoleRedirection");
+        !setting.is_some_and(|value| value.eq_ignore_ascii_case("false"))
+    }
+
+    /// The variable by which the application takes itself to be on a developer's machine, if it does.
+    pub fn development(&self, environment: &dyn Fn(&str) -> Option<String>) -> Option<&'static str> {
+        // The first that says anything counts.
+        let value = |name: &str| self.variable(name).map(str::to_owned).or_else(|| environment(name));
+        let said = ["ASPNETCORE_ENVIRONMENT", "DOTNET_ENVIRONMENT"]
+            .into_iter()
+            .find_map(|name| value(name).filter(|value| !value.is_empty()).map(|value| (name, value)));
+        said.filter(|(_, value)| value.eq_ignore_ascii_case("Development")).map(|(name, _)| name)
+    }
+
+    fn is_on(&self, setting: &str) -> bool {
+        self.handler_setting(setting).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
     /// The port that `environmentVariables` fixes, if it does.
@@ -269,9 +235,17 @@ impl Default for Config {
             handler_settings: Vec::new(),
             recycle_on_file_change: Vec::new(),
             max_allowed_content_length: 0,
+            max_url: None,
+            max_query_string: None,
+            remove_server_header: false,
+            web_socket_enabled: true,
+            custom_headers: Vec::new(),
+            locations: Vec::new(),
+            launcher: Launcher::AspNetCore,
+            ignored_sections: Vec::new(),
         };
         for attribute in attributes::ATTRIBUTES {
-            // Only `processPath`, which has no default, refuses its own.
+            // Those without a default, as `processPath`, refuse it.
             let _ = attribute.set(&mut config, attribute.default, &|_| None);
         }
         config
@@ -291,7 +265,11 @@ impl fmt::Debug for Config {
         }
         debug.field("environmentVariables", &variables.collect::<Vec<_>>());
         debug.field("handlerSettings", &self.handler_settings);
-        debug.field("recycleOnFileChange", &self.recycle_on_file_change).finish()
+        debug.field("recycleOnFileChange", &self.recycle_on_file_change);
+        debug.field("customHeaders", &self.custom_headers);
+        debug.field("locations", &self.locations);
+        debug.field("launcher", &self.launcher);
+        debug.field("ignoredSections", &self.ignored_sections).finish()
     }
 }
 
@@ -310,34 +288,7 @@ impl fmt::Display for HostingModel {
     }
 }
 
-// === impl Examination ===
-
-impl Examination {
-    fn failed(site_root: &Path, file: PathBuf, fault: Fault) -> Self {
-        let config = Config { site_root: site_root.to_owned(), ..Config::default() };
-        let errors = ConfigErrors::new(&file, vec![fault], 0);
-        Self { config, file, notes: Vec::new(), errors, given: Vec::new() }
-    }
-
-    fn into_result(self) -> Result<Loaded, ConfigErrors> {
-        let Self { config, file, notes, errors, given: _ } = self;
-        if errors.faults().is_empty() { Ok(Loaded { config, file, notes }) } else { Err(errors) }
-    }
-}
-
-impl Findings<'_> {
-    fn into_examination(self, config: Config, path: &Path) -> Examination {
-        let Self { faults, more_faults, mut notes, given, .. } = self;
-        notes.sort_by_key(|note| note.position);
-        Examination {
-            config,
-            file: path.to_owned(),
-            notes,
-            errors: ConfigErrors::new(path, faults, more_faults),
-            given,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traps;

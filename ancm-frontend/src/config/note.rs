@@ -14,6 +14,8 @@ pub struct Note {
     pub position: Option<Position>,
     /// What there is to know.
     pub text: String,
+    /// Of a risk: the section that [`load_ignoring`](super::load_ignoring) can be told to ignore.
+    pub section: Option<&'static str>,
 }
 
 /// How much a note matters.
@@ -30,13 +32,15 @@ pub enum NoteKind {
     NoEffect,
     /// Good to know.
     Info,
+    /// Holds here as under IIS.
+    Honoured,
 }
 
 // === impl Note ===
 
 impl Note {
     pub(crate) fn new(kind: NoteKind, code: &'static str, text: impl Into<String>) -> Self {
-        Self { kind, code, position: None, text: text.into() }
+        Self { kind, code, position: None, text: text.into(), section: None }
     }
 }
 
@@ -60,6 +64,7 @@ impl NoteKind {
             Self::NotHonoured => "not-honoured",
             Self::NoEffect => "no-effect",
             Self::Info => "info",
+            Self::Honoured => "honoured",
         }
     }
 }

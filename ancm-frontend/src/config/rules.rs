@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ancm_tower::contract::variable;
+use ancm_tower::contract::{limit, variable};
 use roxmltree::Node;
 
 use super::{
@@ -19,6 +19,11 @@ use super::{
 // ANCM: serverprocess.h, MIN_PORT_RANDOM..MAX_PORT of the older versions, which the tests still assert.
 pub(super) const FIXED_PORTS: std::ops::RangeInclusive<u16> = 1025..=48_000;
 
+/// The code of the note that errors are shown in detail.
+pub(crate) const NOTE_OF_DEVELOPMENT: &str = "development";
+/// Bytes of a request line beside path and query, at least.
+const REQUEST_LINE_FRAME: u64 = "GET  HTTP/1.1\r\n".len() as u64;
+
 /// Variables that a frontend always sets itself.
 const OURS: &[&str] = &[
     variable::APPL_PATH,
@@ -34,13 +39,14 @@ pub(super) fn check(node: Node<'_, '_>, config: &Config, findings: &mut Findings
     check_fixed_token(node, config, findings);
     remark_on_attributes(node, config, findings);
     remark_on_variables(node, config, findings);
+    remark_on_limits(config, findings);
 }
 
 fn check_process_path(node: Node<'_, '_>, config: &Config, findings: &mut Findings<'_>) {
     let misspelt = || node.attributes().any(|given| nearest(given.name(), ["processPath"]).is_some());
     if config.process_path.is_empty() && !misspelt() {
-        let fault =
-            Fault::new("missing-attribute", "aspNetCore has no processPath: it does not say what to start");
+        let message = format!("{} has no processPath: it does not say what to start", node.tag_name().name());
+        let fault = Fault::new("missing-attribute", message);
         let fix =
             "add processPath=\"dotnet\" arguments=\".\\YourApp.dll\", or run `dotnet publish`, which does so";
         findings.fault(&tag(node), fault.about("processPath").fix(fix));
@@ -156,7 +162,7 @@ fn remark_on_variables(node: Node<'_, '_>, config: &Config, findings: &mut Findi
             let text = format!(
                 "{name}=Development shows details of errors to every visitor; write Production for a public site"
             );
-            Some((NoteKind::Warning, "development", text))
+            Some((NoteKind::Warning, NOTE_OF_DEVELOPMENT, text))
         } else if is("ASPNETCORE_HTTPS_PORT") && matches!(value.parse(), Ok(44_300..=44_399u32)) {
             let text = format!(
                 "{name}={value} is a port of IIS Express on a developer's machine: redirects will go nowhere"
@@ -173,6 +179,26 @@ fn remark_on_variables(node: Node<'_, '_>, config: &Config, findings: &mut Findi
         if let Some((kind, code, text)) = remark {
             findings.note(&variable_place(node, name), kind, code, text);
         }
+    }
+}
+
+/// Longer URLs are allowed than ever arrive.
+fn remark_on_limits(config: &Config, findings: &mut Findings<'_>) {
+    let room = limit::REQUEST_LINE as u64 - REQUEST_LINE_FRAME;
+    let of =
+        |name, limits: &mut dyn Iterator<Item = Option<u32>>| limits.flatten().max().map(|most| (name, most));
+    let parts = || config.locations.iter();
+    let paths = of("maxUrl", &mut parts().map(|part| part.max_url).chain([config.max_url]));
+    let queries =
+        of("maxQueryString", &mut parts().map(|part| part.max_query_string).chain([config.max_query_string]));
+    for (name, most) in [paths, queries].into_iter().flatten().filter(|(_, most)| u64::from(*most) > room) {
+        let text = format!(
+            "{name} is {most}, but a request line has at most {} bytes, path and query together: Kestrel reads no \
+             more, and longer ones are answered 414",
+            limit::REQUEST_LINE
+        );
+        let place = findings.given.iter().rev().find(|(given, _)| *given == name).map(|(_, place)| *place);
+        findings.note_at(place, NoteKind::Warning, "kestrel-url-limit", text);
     }
 }
 
@@ -273,6 +299,37 @@ mod tests {
             let loaded = parse(text, Path::new("w"), Path::new("/s"), &environment).unwrap();
             assert_eq!(loaded.config.process_path, path);
         }
+    }
+
+    #[test]
+    fn urls_longer_than_kestrel_reads_are_warned_of_wherever_they_are_allowed() {
+        let limits = |limits: &str| {
+            format!("<security><requestFiltering><requestLimits {limits}/></requestFiltering></security>")
+        };
+        let text = format!(
+            "<configuration><system.webServer><aspNetCore processPath='a'/>\n{}</system.webServer><location path='b'>\
+             <system.webServer>{}</system.webServer></location></configuration>",
+            limits("maxUrl='8177' maxQueryString='16384'"),
+            limits("maxUrl='8178'")
+        );
+        let loaded = parse(text.as_bytes(), Path::new("w"), Path::new("/s"), &|_| None).unwrap();
+        let notes = loaded.notes.iter().filter(|note| note.code == "kestrel-url-limit");
+        let notes: Vec<_> = notes.map(|note| note.text.split(',').next().unwrap()).collect();
+        assert_eq!(notes, ["maxUrl is 8178", "maxQueryString is 16384"]);
+    }
+
+    #[test]
+    fn development_is_found_where_the_application_finds_it() {
+        let configured = |name, value| parsed("processPath='a'", &[(name, value)]).unwrap().config;
+        let development = |name: &str| (name == "ASPNETCORE_ENVIRONMENT").then(|| "development".to_owned());
+        let none = |_: &str| None;
+        assert_eq!(
+            configured("DOTNET_ENVIRONMENT", "Development").development(&none),
+            Some("DOTNET_ENVIRONMENT")
+        );
+        assert_eq!(configured("A", "b").development(&development), Some("ASPNETCORE_ENVIRONMENT"));
+        assert_eq!(configured("aspnetcore_environment", "Production").development(&development), None);
+        assert_eq!(configured("A", "b").development(&none), None);
     }
 
     #[test]

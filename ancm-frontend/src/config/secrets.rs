@@ -54,6 +54,8 @@ const PLAIN_ELEMENTS: &[&str] = &[
     "aspnetcore",
     "requestlimits",
     "requestfiltering",
+    "httpplatform",
+    "websocket",
     "location",
     "configuration",
     "system.webserver",

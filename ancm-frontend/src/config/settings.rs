@@ -4,46 +4,51 @@ use roxmltree::Node;
 
 use super::{
     Config,
-    attributes::{self, ASP_NET_CORE, Attribute, REQUEST_LIMITS, Taken},
+    attributes::{self, ASP_NET_CORE, Attribute, HTTP_PLATFORM, Taken},
     collections,
     error::{Fault, quoted},
     findings::Findings,
+    http_platform,
     nearest::nearest,
     note::NoteKind,
     values::span_text,
     xml::{self, Layout, Scope, elements, is, tag},
 };
 
-/// Attributes of `requestLimits` that exist, but are not honoured.
-const OTHER_LIMITS: &[&str] = &["maxUrl", "maxQueryString"];
 const CHILDREN: &[&str] = &["environmentVariables", "handlerSettings", "recycleOnFileChange"];
 
-/// Reads what is there; gives the last `aspNetCore` element, if any.
+/// Reads what says how the application is run; gives the last such element, if any.
 pub(super) fn read<'a, 'i>(
     layout: &Layout<'a, 'i>,
     config: &mut Config,
     findings: &mut Findings<'_>,
 ) -> Option<Node<'a, 'i>> {
     let mut last = None;
-    for node in once_per_scope(layout, &["aspNetCore"], findings) {
+    for node in once_per_scope(&layout.web_servers, &[ASP_NET_CORE], findings) {
         read_attributes(node, ASP_NET_CORE, &[], config, findings);
         read_children(node, config, findings);
         last = Some(node);
     }
-    for node in once_per_scope(layout, &["security", "requestFiltering", "requestLimits"], findings) {
-        read_attributes(node, REQUEST_LIMITS, OTHER_LIMITS, config, findings);
+    let others = xml::sections(&layout.web_servers, &[HTTP_PLATFORM]);
+    if last.is_some() {
+        for (_, node) in others {
+            let text = "httpPlatform: aspNetCore is there as well, and that is what counts";
+            findings.note(&tag(node), NoteKind::Warning, "two-launchers", text);
+        }
+    } else if !others.is_empty() {
+        last = http_platform::read(layout, config, findings);
     }
     last
 }
 
 /// The element at a path, at most one of each half of the file: IIS refuses a second one.
-fn once_per_scope<'a, 'i>(
-    layout: &Layout<'a, 'i>,
+pub(super) fn once_per_scope<'a, 'i>(
+    web_servers: &[(Scope, Node<'a, 'i>)],
     path: &[&str],
     findings: &mut Findings<'_>,
 ) -> Vec<Node<'a, 'i>> {
     let mut found: Vec<(Scope, Node<'a, 'i>)> = Vec::new();
-    for (scope, node) in xml::sections(layout, path) {
+    for (scope, node) in xml::sections(web_servers, path) {
         if found.last().is_some_and(|(last, _)| *last == scope) {
             let name = path.last().copied().unwrap_or_default();
             let fault = Fault::new("repeated-section", format!("{name} is given twice")).about(name);
@@ -60,7 +65,8 @@ fn once_per_scope<'a, 'i>(
     found.into_iter().map(|(_, node)| node).collect()
 }
 
-fn read_attributes(
+/// Reads the attributes of an element that are in the list; `tolerated` are others that it may have.
+pub(super) fn read_attributes(
     node: Node<'_, '_>,
     element: &'static str,
     tolerated: &[&'static str],
@@ -104,7 +110,25 @@ fn read_attributes(
     }
 }
 
-fn read_children(node: Node<'_, '_>, config: &mut Config, findings: &mut Findings<'_>) {
+/// Reads the lists inside of an element that describes an application.
+pub(super) fn read_children(node: Node<'_, '_>, config: &mut Config, findings: &mut Findings<'_>) {
+    stray_text(node, findings);
+    for child in elements(node) {
+        if is(child, "environmentVariables") {
+            collections::environment_variables(child, config, findings);
+        } else if is(child, "handlerSettings") {
+            collections::handler_settings(child, config, findings);
+        } else if is(child, "recycleOnFileChange") {
+            collections::recycle_on_file_change(child, config, findings);
+        } else {
+            let parent = node.tag_name().name();
+            findings.fault(&tag(child), unknown_element(parent, child.tag_name().name(), CHILDREN));
+        }
+    }
+}
+
+/// Remarks on text between the children of an element.
+pub(super) fn stray_text(node: Node<'_, '_>, findings: &mut Findings<'_>) {
     for child in node.children() {
         if child.is_text() && !child.text().unwrap_or_default().trim().is_empty() {
             let stray = quoted(child.text().unwrap_or_default().trim());
@@ -114,17 +138,6 @@ fn read_children(node: Node<'_, '_>, config: &mut Config, findings: &mut Finding
                 "stray-text",
                 format!("{stray} between elements is ignored"),
             );
-        }
-    }
-    for child in elements(node) {
-        if is(child, "environmentVariables") {
-            collections::environment_variables(child, config, findings);
-        } else if is(child, "handlerSettings") {
-            collections::handler_settings(child, config, findings);
-        } else if is(child, "recycleOnFileChange") {
-            collections::recycle_on_file_change(child, config, findings);
-        } else {
-            findings.fault(&tag(child), unknown_element("aspNetCore", child.tag_name().name(), CHILDREN));
         }
     }
 }

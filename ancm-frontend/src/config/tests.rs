@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -30,7 +32,11 @@ const FULL: &str = r#"<?xml version="1.0" encoding="utf-8"?>
     </system.webServer>
   </location>
   <system.webServer>
-    <security><requestFiltering><requestLimits maxAllowedContentLength="4294967295" maxUrl="1" /></requestFiltering></security>
+    <webSocket enabled="False" pingInterval="00:00:10" />
+    <httpProtocol><customHeaders><clear /><add name="X-Frame-Options" value="DENY" /></customHeaders></httpProtocol>
+    <security><requestFiltering allowDoubleEscaping="true" removeServerHeader="True">
+      <requestLimits maxAllowedContentLength="4294967295" maxUrl="8192" maxQueryString="0" />
+    </requestFiltering></security>
   </system.webServer>
 </configuration>
 <!--ProjectGuid: 1-->
@@ -78,6 +84,12 @@ fn reads_every_setting() {
         handler_settings: vec![("debugLevel".into(), "ERROR, TRACE".into())],
         recycle_on_file_change: vec!["./version.txt".into()],
         max_allowed_content_length: 4_294_967_295,
+        max_url: Some(8_192),
+        max_query_string: Some(0),
+        remove_server_header: true,
+        web_socket_enabled: false,
+        custom_headers: vec![("X-Frame-Options".into(), "DENY".into())],
+        ..Config::default()
     };
     let loaded = parsed(FULL).unwrap();
     assert_eq!(loaded.config, expected);

@@ -38,7 +38,7 @@ pub(super) enum Scope {
 pub(super) struct Layout<'a, 'i> {
     /// Each `system.webServer` about this application, the one that wins last.
     pub(super) web_servers: Vec<(Scope, Node<'a, 'i>)>,
-    /// `location`s about some path below it.
+    /// `location`s about some path below it, as they write it.
     pub(super) below: Vec<(String, Node<'a, 'i>)>,
     /// What else there is beside `system.webServer`.
     pub(super) others: Vec<Node<'a, 'i>>,
@@ -97,9 +97,18 @@ pub(super) fn layout<'a, 'i>(document: &'a Document<'i>) -> Layout<'a, 'i> {
     layout
 }
 
+/// Each `system.webServer` of a `location`.
+pub(super) fn web_servers<'a, 'i>(location: Node<'a, 'i>) -> Vec<(Scope, Node<'a, 'i>)> {
+    let inside = elements(location).filter(|inner| is(*inner, "system.webServer"));
+    inside.map(|inner| (Scope::Here, inner)).collect()
+}
+
 /// Each element at this path below one of the `system.webServer`s.
-pub(super) fn sections<'a, 'i>(layout: &Layout<'a, 'i>, path: &[&str]) -> Vec<(Scope, Node<'a, 'i>)> {
-    let mut found = layout.web_servers.clone();
+pub(super) fn sections<'a, 'i>(
+    web_servers: &[(Scope, Node<'a, 'i>)],
+    path: &[&str],
+) -> Vec<(Scope, Node<'a, 'i>)> {
+    let mut found = web_servers.to_vec();
     for name in path {
         found = found
             .into_iter()
@@ -219,7 +228,7 @@ mod tests {
         let source = Source::new(text.into());
         let document = parse(&source).unwrap();
         let layout = layout(&document);
-        let found = sections(&layout, &["aspNetCore"]);
+        let found = sections(&layout.web_servers, &["aspNetCore"]);
         let found: Vec<_> = found.iter().map(|(scope, node)| (*scope, value(*node, "A"))).collect();
         assert_eq!(found, [(Scope::Outer, "4"), (Scope::Here, "1"), (Scope::Here, "2")]);
         assert_eq!((layout.below.len(), layout.others.len()), (1, 1));

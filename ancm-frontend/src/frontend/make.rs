@@ -2,7 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use ancm_tower::{app_offline::Page, client::Client, startup_error::StartupErrorLayer};
+use ancm_tower::{
+    app_offline::Page,
+    by_path::ByPath,
+    client::Client,
+    response_headers::{HeaderChanges, ResponseHeadersLayer},
+    startup_error::StartupErrorLayer,
+};
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
@@ -29,6 +35,7 @@ const HOLD_MARGIN: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct MakeStacks<L> {
     config: Arc<Config>,
+    headers: watch::Receiver<ByPath<HeaderChanges>>,
     page: watch::Receiver<Option<Page>>,
     snapshots: watch::Receiver<Snapshot>,
     supervisor: Supervisor,
@@ -42,6 +49,7 @@ impl<L> MakeStacks<L> {
     pub(super) fn new(config: &Arc<Config>, application: &Application, workers: usize, layer: L) -> Self {
         Self {
             config: Arc::clone(config),
+            headers: application.headers(),
             page: application.page(),
             snapshots: application.snapshots(),
             supervisor: application.supervisor().clone(),
@@ -59,7 +67,7 @@ where
     type Service = Router<L::Service>;
 
     fn make(self, tunnels: &TaskTracker) -> impl Fn(&Client) -> Self::Service + Clone + 'static {
-        let Self { config, page, snapshots, supervisor, hold_at_most, layer } = self;
+        let Self { config, headers, page, snapshots, supervisor, hold_at_most, layer } = self;
         let table = Table::new(page.clone(), move || supervisor.wake());
         tokio::spawn(table.clone().follow(snapshots));
         let upstream = Upstream::new(DefaultClient::new(), tunnels.clone());
@@ -68,7 +76,8 @@ where
             .hold_limit(config.startup_time_limit * ATTEMPTS + HOLD_MARGIN)
             .hold_at_most(hold_at_most)
             .disable_page(config.disable_start_up_error_page);
-        let stack = stack::outer(page, startup_error, Dispatch::new(stacks));
+        let stack =
+            stack::outer(ResponseHeadersLayer::follow(headers), page, startup_error, Dispatch::new(stacks));
         move |_client| Router::single(layer.layer(stack.clone()))
     }
 }

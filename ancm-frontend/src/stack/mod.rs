@@ -39,8 +39,11 @@ use ancm_tower::{
     head_limit::{HeadLimit, HeadLimitLayer, HeadLimits},
     pairing_token::{SendToken, SendTokenLayer},
     request_timeout::{RequestTimeout, RequestTimeoutLayer, WatchedBody},
+    response_headers::{ResponseHeaders, ResponseHeadersLayer},
     startup_error::{Gate, StartupError, StartupErrorLayer},
     trace::{CountedBody, Trace, TraceLayer},
+    upgrades::{Upgrades, UpgradesLayer},
+    url_limit::{UrlLimit, UrlLimitLayer},
     windows_auth::{WindowsAuth, WindowsAuthLayer},
 };
 use tokio::sync::watch;
@@ -53,12 +56,18 @@ use crate::{
     upstream::{DefaultClient, SentBody, Upstream},
 };
 
+pub mod from_config;
+
 /// What [`outer`] builds around a service.
-pub type Outer<G, S> = Trace<AppOffline<StartupError<S, G>>>;
+pub type Outer<G, S> = Trace<ResponseHeaders<AppOffline<StartupError<S, G>>>>;
 
 /// What [`inner`] builds around a service.
-pub type Inner<S> = HeadLimit<
-    BodyLimit<RequestTimeout<SetForwarded<SendToken<ForwardClientCert<WindowsAuth<S>>, TicketToken>>>>,
+pub type Inner<S> = UrlLimit<
+    HeadLimit<
+        BodyLimit<
+            RequestTimeout<Upgrades<SetForwarded<SendToken<ForwardClientCert<WindowsAuth<S>>, TicketToken>>>>,
+        >,
+    >,
 >;
 
 /// What a request's body is by the time it is sent.
@@ -79,6 +88,7 @@ const ADDED_BYTES: usize = 256;
 ///
 /// The gate says whether a process is ready, and its ticket travels inward in the request's extensions.
 pub fn outer<G, S>(
+    headers: ResponseHeadersLayer,
     offline: watch::Receiver<Option<Page>>,
     startup_error: StartupErrorLayer<G>,
     inner: S,
@@ -90,6 +100,8 @@ where
     ServiceBuilder::new()
         // Sees every answer, ours included.
         .layer(TraceLayer::new())
+        // Outside of all that answer: the site's security headers are on our own pages as well.
+        .layer(headers)
         // Before anything that could wait: a page that is there is served at once.
         .layer(AppOfflineLayer::new(offline))
         // Holds the request until a process is ready, and chooses it.
@@ -101,12 +113,16 @@ where
 pub fn inner<S>(config: &Config, upstream: S) -> Inner<S> {
     let limits = HeadLimits::default().reserve(ADDED_LINES, ADDED_BYTES);
     ServiceBuilder::new()
+        // Before the backend's limits: the site's own are answered as IIS does, 404.
+        .layer(UrlLimitLayer::by_path(from_config::url_limits(config)))
         // What the backend would refuse is refused here, with a reason that is ours to give.
         .layer(HeadLimitLayer::new(limits))
         // Outside of the timeout: a body that is too long is the client's fault, not the backend's.
-        .layer(BodyLimitLayer::new(Some(config.max_allowed_content_length)))
+        .layer(BodyLimitLayer::by_path(from_config::body_limits(config)))
         // Its clock runs only while we wait for the backend.
         .layer(RequestTimeoutLayer::new(config.request_timeout))
+        // Where WebSockets are switched off, the application is asked as if none had been offered.
+        .layer(UpgradesLayer::new(config.web_socket_enabled))
         // Who the client is, from the connection's own knowledge.
         .layer(SetForwardedLayer::new())
         // Strips whatever of the protocol the client has sent; so it stands outside the two that add to it.

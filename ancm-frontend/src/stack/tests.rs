@@ -19,12 +19,15 @@ type Body = Full<Bytes>;
 fn the_order_of_the_layers_is_as_it_is_drawn() {
     let expected = [
         "Trace",
+        "ResponseHeaders",
         "AppOffline",
         "StartupError",
         "Dispatch",
+        "UrlLimit",
         "HeadLimit",
         "BodyLimit",
         "RequestTimeout",
+        "Upgrades",
         "SetForwarded",
         "SendToken",
         "ForwardClientCert",
@@ -48,7 +51,12 @@ async fn token_certificate_and_identity_go_through_and_a_clients_own_do_not() {
     let stack = super::inner(&Config::default(), app);
     let stacks = Arc::new(crate::dispatch::InnerStacks::new(move |_| stack.clone()));
     let (_offline, page) = watch::channel(None);
-    let mut app = super::outer(page, StartupErrorLayer::new(table), Dispatch::new(stacks));
+    let mut app = super::outer(
+        ResponseHeadersLayer::default(),
+        page,
+        StartupErrorLayer::new(table),
+        Dispatch::new(stacks),
+    );
 
     let mut request = Request::new(Body::default());
     for name in
@@ -84,7 +92,15 @@ fn gated(
     let app = service_fn(|_: Request<CountedBody<Body>>| async {
         Ok::<_, Infallible>(Response::new(Body::default()))
     });
-    (sender, super::outer(page, StartupErrorLayer::new(WatchGate::new(gate)), app))
+    (
+        sender,
+        super::outer(
+            ResponseHeadersLayer::default(),
+            page,
+            StartupErrorLayer::new(WatchGate::new(gate)),
+            app,
+        ),
+    )
 }
 
 #[tokio::test]

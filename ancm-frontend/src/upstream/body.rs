@@ -197,6 +197,9 @@ where
                     Poll::Ready(Some(Ok(_))) => body.is_end_stream(),
                     _ => false,
                 };
+                if let (Poll::Ready(Some(Err(_))), Some(ticket)) = (&frame, &*ticket) {
+                    ticket.backend().broke();
+                }
                 if ended {
                     finish(body.get_mut(), *reusable, ticket);
                 }

@@ -62,6 +62,17 @@ pub fn prepare_response<B>(response: &mut Response<B>) {
     }
 }
 
+/// The same, but `Connection` itself is passed on, as `forwardResponseConnectionHeader` asks for.
+///
+/// So `Connection: close` of the backend ends the client's connection as well.
+pub fn prepare_response_keeping_connection<B>(response: &mut Response<B>) {
+    let kept: Vec<HeaderValue> = response.headers().get_all(CONNECTION).iter().cloned().collect();
+    prepare_response(response);
+    for line in kept {
+        response.headers_mut().append(CONNECTION, line);
+    }
+}
+
 /// Makes the answer that switches protocols one of ours.
 pub fn prepare_switch<B>(response: &mut Response<B>) {
     let headers = response.headers_mut();
@@ -247,5 +258,14 @@ mod tests {
         prepare_response(&mut response);
         assert_eq!(response.headers().len(), 1);
         assert_eq!(response.headers()["server"], "Kestrel");
+    }
+
+    #[test]
+    fn an_answer_keeps_its_connection_where_that_is_asked_for() {
+        let mut response =
+            Response::builder().header(CONNECTION, "close").header("keep-alive", "1").body(()).unwrap();
+        prepare_response_keeping_connection(&mut response);
+        assert_eq!(response.headers().len(), 1);
+        assert_eq!(response.headers()[CONNECTION], "close");
     }
 }

@@ -21,9 +21,9 @@ use hyper::{
     client::conn::http1::{self, SendRequest},
 };
 use hyper_util::rt::TokioIo;
-use tokio::task::AbortHandle;
+use tokio::{net::TcpStream, task::AbortHandle};
 
-use super::{Client, ExchangeError, Io, Switch, body::Reclaim, dial, pool::Reuse};
+use super::{Client, ExchangeError, Io, Switch, body::Reclaim, dial, pool::Reuse, switched::Switched};
 
 /// Makes connections by hyper for requests with bodies of type `B`.
 pub struct HyperClient<B> {
@@ -132,7 +132,11 @@ where
             if let Some(connection) = connection {
                 connection.task.disarm();
             }
-            Ok(Box::new(TokioIo::new(upgraded)) as Box<dyn Io>)
+            let parts = upgraded
+                .downcast::<TokioIo<TcpStream>>()
+                .map_err(|_| io::Error::other("hyper gave back another stream"))?;
+            let switched = Switched::new(parts.read_buf.into(), parts.io.into_inner())?;
+            Ok(Box::new(switched) as Box<dyn Io>)
         })
     }
 }

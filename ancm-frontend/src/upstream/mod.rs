@@ -12,6 +12,7 @@ pub mod hop;
 mod http1;
 mod hyper_client;
 mod pool;
+mod switched;
 mod tunnel;
 
 use std::{
@@ -21,6 +22,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use ancm_tower::{BoxError, refusal::Refusal, startup_error::ReturnedRequest};
@@ -29,6 +31,7 @@ use http::{Request, Response, StatusCode, header::UPGRADE};
 use http_body::Body;
 use hyper::upgrade::OnUpgrade;
 use pin_project_lite::pin_project;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -213,6 +216,9 @@ where
                     Err(ExchangeError::NotSent(request)) => returned(*request, this.upgrade.take()),
                     Err(ExchangeError::Broken(detail)) => broken(this.ticket.as_ref(), &detail),
                     Err(ExchangeError::Failed((error, detail))) => {
+                        if let Some(ticket) = this.ticket.as_ref() {
+                            ticket.backend().broke();
+                        }
                         Refusal::BadGateway { error, detail }.into_response()
                     }
                 },
@@ -230,6 +236,9 @@ async fn dial(address: SocketAddr) -> io::Result<TcpStream> {
         return Err(io::ErrorKind::ConnectionRefused.into());
     }
     stream.set_nodelay(true)?;
+    // To close is to reset: an upload that is broken off would else wait in the socket, behind bytes that nobody
+    // reads, and the process would never learn that its client has left.
+    SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
     Ok(stream)
 }
 
@@ -274,7 +283,11 @@ where
     C: Client<SentBody<B>>,
 {
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        hop::prepare_response(&mut response);
+        if ticket.backend().config().forwards_connection_header() {
+            hop::prepare_response_keeping_connection(&mut response);
+        } else {
+            hop::prepare_response(&mut response);
+        }
         return response.map(|body| UpstreamBody::theirs(body, sent, ticket));
     }
     let Some(upgrade) = upgrade else {

@@ -38,7 +38,7 @@ use tokio::sync::oneshot;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::refusal::Refusal;
+use crate::{by_path::ByPath, refusal::Refusal};
 
 mod body;
 mod future;
@@ -47,9 +47,9 @@ pub use body::{LimitExceeded, LimitedBody};
 pub use future::ResponseFuture;
 
 /// Makes [`BodyLimit`] services.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct BodyLimitLayer {
-    limit: Option<u64>,
+    limit: ByPath<Option<u64>>,
 }
 
 /// Answers 413 to a request whose body is too long.
@@ -58,10 +58,10 @@ pub struct BodyLimitLayer {
 /// - A body that exceeds it in the middle: the body breaks with [`LimitExceeded`], and whatever the inner service makes
 ///   of that, an answer, an error or silence, becomes 413. An answer that was there before remains, and is broken as
 ///   the inner service sees fit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct BodyLimit<S> {
     inner: S,
-    limit: Option<u64>,
+    limit: ByPath<Option<u64>>,
 }
 
 // === impl BodyLimitLayer ===
@@ -69,6 +69,11 @@ pub struct BodyLimit<S> {
 impl BodyLimitLayer {
     /// Allows bodies of at most `limit` bytes; none means any length.
     pub fn new(limit: Option<u64>) -> Self {
+        Self::by_path(ByPath::new(limit))
+    }
+
+    /// Allows what the path of the request does.
+    pub fn by_path(limit: ByPath<Option<u64>>) -> Self {
         Self { limit }
     }
 }
@@ -77,7 +82,7 @@ impl<S> Layer<S> for BodyLimitLayer {
     type Service = BodyLimit<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        BodyLimit { inner, limit: self.limit }
+        BodyLimit { inner, limit: self.limit.clone() }
     }
 }
 
@@ -98,14 +103,15 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let limit = self.limit.unwrap_or(u64::MAX);
+        let configured = *self.limit.get(request.uri().path());
+        let limit = configured.unwrap_or(u64::MAX);
         let hint = request.body().size_hint();
         if hint.lower() > limit || declared_length(request.headers()).is_some_and(|length| length > limit) {
             return ResponseFuture::refused(Refusal::BodyTooLarge { limit }.into_response());
         }
         // Only a body that may become too long needs to say so.
         let (exceeds, exceeded) =
-            if self.limit.is_none() || hint.upper().is_some_and(|length| length <= limit) {
+            if configured.is_none() || hint.upper().is_some_and(|length| length <= limit) {
                 (None, None)
             } else {
                 let (exceeds, exceeded) = oneshot::channel();

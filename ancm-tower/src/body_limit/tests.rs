@@ -72,6 +72,19 @@ async fn refuses_a_declared_length_without_asking_the_inner_service() {
 }
 
 #[tokio::test]
+async fn a_path_may_have_a_limit_of_its_own() {
+    let limit = ByPath::new(Some(2)).below("/upload", Some(5)).below("/any", None);
+    let service = BodyLimitLayer::by_path(limit).layer(service_fn(measure));
+    for (path, passes, refused) in [("/", 2, Some(3)), ("/upload/a", 5, Some(6)), ("/any", 99, None)] {
+        let request = |length: usize| Request::builder().uri(path).body(Pieces::of(&[length])).unwrap();
+        assert_eq!(service.clone().oneshot(request(passes)).await.unwrap().status(), 200, "{path}");
+        if let Some(length) = refused {
+            assert_eq!(service.clone().oneshot(request(length)).await.unwrap().status(), 413, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn believes_the_header_where_the_body_does_not_know() {
     for (length, status) in [("5", 200), ("6", 413), ("99999999999999999999999", 413), ("+6", 200), ("", 200)]
     {

@@ -27,8 +27,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use ancm_tower::contract::variable::HTTP_PLATFORM_PORT;
+
 use super::{
-    Config,
+    Config, Launcher,
     variables::{expand, is_windows_absolute, native_path, unexpanded},
 };
 
@@ -130,7 +132,8 @@ pub enum CommandError {
 
 /// Finds the program and splits the arguments.
 ///
-/// `environment` gives `PATH`, and `ANCM_LAUNCHER_PATH` and `ANCM_LAUNCHER_ARGS`, which replace what the file says.
+/// `environment` gives `PATH`; `ANCM_LAUNCHER_PATH` and `ANCM_LAUNCHER_ARGS`, which replace what the file says; and
+/// `HTTP_PLATFORM_PORT`, which the arguments of an `httpPlatform` may name.
 ///
 /// # Errors
 ///
@@ -167,8 +170,18 @@ fn overridden(
     let path = given("ANCM_LAUNCHER_PATH");
     let arguments = given("ANCM_LAUNCHER_ARGS");
     let placeholder = config.arguments.trim().eq_ignore_ascii_case("%LAUNCHER_ARGS%");
-    let otherwise = if path.is_some() && placeholder { String::new() } else { config.arguments.clone() };
+    let otherwise = if path.is_some() && placeholder { String::new() } else { of_start(config, environment) };
     (path.unwrap_or_else(|| config.process_path.clone()), arguments.unwrap_or(otherwise))
+}
+
+/// The arguments of the file, with the port in them that the process is to listen on, if it is known by now.
+fn of_start(config: &Config, environment: &dyn Fn(&str) -> Option<String>) -> String {
+    match config.launcher {
+        Launcher::AspNetCore => config.arguments.clone(),
+        Launcher::HttpPlatform => expand(&config.arguments, &|name| {
+            name.eq_ignore_ascii_case(HTTP_PLATFORM_PORT).then(|| environment(HTTP_PLATFORM_PORT)).flatten()
+        }),
+    }
 }
 
 struct Resolver<'a> {

@@ -11,7 +11,7 @@ use super::{
     findings::Findings,
     nearest::nearest,
     note::NoteKind,
-    xml::{Layout, attribute, elements, is, tag, value},
+    xml::{self, Layout, elements, is, tag, value},
 };
 
 mod rewrite;
@@ -49,7 +49,7 @@ static SECTIONS: &[(&str, Verdict)] = &[
     ("httpCompression", Verdict::NotHonoured("answers are compressed by the application only")),
     ("httpErrors", Verdict::Look(http_errors)),
     ("httpLogging", Verdict::NotHonoured("what is logged is set on ancm itself")),
-    ("httpPlatform", Verdict::NotHonoured("only aspNetCore is started")),
+    ("httpPlatform", Verdict::Silent),
     ("httpProtocol", Verdict::Look(http_protocol)),
     ("httpRedirect", Verdict::Look(http_redirect)),
     ("httpTracing", Verdict::Silent),
@@ -67,7 +67,7 @@ static SECTIONS: &[(&str, Verdict)] = &[
     ("urlCompression", Verdict::NotHonoured("answers are compressed by the application only")),
     ("validation", Verdict::Silent),
     ("webdav", Verdict::NoEffect("there is no WebDAV module")),
-    ("webSocket", Verdict::Look(web_socket)),
+    ("webSocket", Verdict::Silent),
 ];
 
 /// What stands beside `system.webServer` and deserves a word.
@@ -90,10 +90,22 @@ pub(super) fn survey(layout: &Layout<'_, '_>, findings: &mut Findings<'_>) {
         judge(*node, BESIDE, false, findings);
     }
     for (path, location) in &layout.below {
-        let text = format!("<location path={}>: settings for a part of the site are not read", quoted(path));
-        findings.note(&tag(*location), NoteKind::NotHonoured, "location", text);
-        let security = elements(*location).flat_map(elements).filter(|node| is(*node, "security"));
-        security.for_each(|node| security::look_for_risks(node, findings));
+        for section in xml::web_servers(*location).into_iter().flat_map(|(_, node)| elements(node)) {
+            part(path, section, findings);
+        }
+    }
+}
+
+/// A section for a part of the site.
+fn part(path: &str, section: Node<'_, '_>, findings: &mut Findings<'_>) {
+    if is(section, "security") {
+        security::look(section, findings);
+    } else if is(section, "httpProtocol") {
+        http_protocol(section, findings);
+    } else {
+        let name = section.tag_name().name();
+        let text = format!("location {}: {} is not read for a part of the site", quoted(path), quoted(name));
+        findings.note(&tag(section), NoteKind::NotHonoured, "location", text);
     }
 }
 
@@ -176,24 +188,8 @@ fn http_protocol(section: Node<'_, '_>, findings: &mut Findings<'_>) {
         not_honoured(section, "httpProtocol", "connections are kept alive all the same", findings);
     }
     for child in elements(section) {
-        if is(child, "customHeaders") {
-            custom_headers(child, findings);
-        } else if is(child, "redirectHeaders") && elements(child).any(|node| is(node, "add")) {
+        if is(child, "redirectHeaders") && elements(child).any(|node| is(node, "add")) {
             not_honoured(child, "redirectHeaders", "they are not added", findings);
-        }
-    }
-}
-
-fn custom_headers(section: Node<'_, '_>, findings: &mut Findings<'_>) {
-    for entry in elements(section) {
-        let name = value(entry, "name");
-        if is(entry, "add") {
-            let text = format!("customHeaders: {} is not added to answers", quoted(name));
-            findings.note(&tag(entry), NoteKind::NotHonoured, "custom-header", text);
-        } else if is(entry, "remove") && name.eq_ignore_ascii_case("Server") {
-            let text = "customHeaders: <remove name=\"Server\"> never took away the application's own header; \
-                        set AddServerHeader=false in Kestrel";
-            findings.note(&tag(entry), NoteKind::Warning, "remove-server-header", text);
         }
     }
 }
@@ -202,14 +198,6 @@ fn http_redirect(section: Node<'_, '_>, findings: &mut Findings<'_>) {
     if value(section, "enabled").eq_ignore_ascii_case("true") {
         let text = format!("requests are not redirected to {}", quoted(value(section, "destination")));
         not_honoured(section, "httpRedirect", &text, findings);
-    }
-}
-
-fn web_socket(section: Node<'_, '_>, findings: &mut Findings<'_>) {
-    if value(section, "enabled").eq_ignore_ascii_case("false") {
-        let range = attribute(section, "enabled").map_or_else(|| tag(section), |enabled| enabled.range());
-        let text = "webSocket: connections are upgraded all the same";
-        findings.note(&range, NoteKind::NotHonoured, "web-socket", text);
     }
 }
 
@@ -245,7 +233,7 @@ mod tests {
             "<validation validateIntegratedModeConfiguration='false'/>",
             "<httpErrors existingResponse='PassThrough' errorMode='Detailed'/>",
             "<httpProtocol><customHeaders><clear/><remove name='X-Powered-By'/></customHeaders></httpProtocol>",
-            "<webSocket enabled='true'/><httpRedirect enabled='false'/>",
+            "<webSocket enabled='false'/><httpRedirect enabled='false'/>",
         ] {
             assert_notes(inside, "", &[]);
         }
@@ -270,15 +258,10 @@ mod tests {
     fn names_what_iis_would_do() {
         let not = NoteKind::NotHonoured;
         for (inside, part) in [
-            (
-                "<httpProtocol><customHeaders><add name='X-A' value='b'/></customHeaders></httpProtocol>",
-                "\"X-A\"",
-            ),
             ("<httpProtocol allowKeepAlive='false'/>", "kept alive"),
             ("<httpErrors><error statusCode='404' path='x'/></httpErrors>", "1 error page"),
             ("<httpErrors existingResponse='Replace'/>", "not replaced"),
             ("<httpRedirect enabled='true' destination='http://x'/>", "http://x"),
-            ("<webSocket enabled='false'/>", "upgraded"),
             ("<applicationInitialization/>", "warm"),
             ("<handlers><add name='n' path='x.js' verb='*' modules='iisnode'/></handlers>", "\"iisnode\""),
             (
@@ -303,8 +286,6 @@ mod tests {
             "",
             &[(warning, "existingResponse is meant")],
         );
-        let headers = "<httpProtocol><customHeaders><remove name='Server'/></customHeaders></httpProtocol>";
-        assert_notes(headers, "", &[(warning, "AddServerHeader")]);
     }
 
     #[test]
@@ -319,11 +300,10 @@ mod tests {
     fn settings_for_a_part_of_the_site_are_named_with_their_risks() {
         let security = "<system.webServer><security><authentication>\
             <windowsAuthentication enabled='true'/></authentication></security></system.webServer>";
-        let beside = format!("<location path='admin'>{security}</location>");
-        assert_notes(
-            "",
-            &beside,
-            &[(NoteKind::NotHonoured, "\"admin\""), (NoteKind::Risk, "Windows authentication")],
-        );
+        let more = "<system.webServer><caching/></system.webServer>";
+        let beside = format!("<location path='admin'>{security}{more}</location>");
+        let expected =
+            [(NoteKind::Risk, "Windows authentication"), (NoteKind::NotHonoured, "\"admin\": \"caching\"")];
+        assert_notes("", &beside, &expected);
     }
 }

@@ -2,7 +2,7 @@
 
 use roxmltree::Node;
 
-use super::{super::findings::Findings, NoteKind, attribute, elements, is, not_honoured, tag, value};
+use super::{super::findings::Findings, elements, is, not_honoured, tag, value};
 
 /// Kinds of login that may be switched on, and what they are called.
 const LOGINS: &[(&str, &str)] = &[
@@ -30,7 +30,7 @@ pub(super) fn look(section: Node<'_, '_>, findings: &mut Findings<'_>) {
 }
 
 /// Only what opens the site.
-pub(super) fn look_for_risks(section: Node<'_, '_>, findings: &mut Findings<'_>) {
+fn look_for_risks(section: Node<'_, '_>, findings: &mut Findings<'_>) {
     for child in elements(section) {
         if is(child, "authentication") {
             elements(child).for_each(|login| authentication(login, findings));
@@ -44,8 +44,14 @@ pub(super) fn look_for_risks(section: Node<'_, '_>, findings: &mut Findings<'_>)
     }
 }
 
-fn risk(node: Node<'_, '_>, code: &'static str, text: String, findings: &mut Findings<'_>) {
-    findings.note(&tag(node), NoteKind::Risk, code, text);
+fn risk(
+    node: Node<'_, '_>,
+    code: &'static str,
+    section: &'static str,
+    text: impl Into<String>,
+    findings: &mut Findings<'_>,
+) {
+    findings.risk(&tag(node), code, section, text);
 }
 
 fn authentication(login: Node<'_, '_>, findings: &mut Findings<'_>) {
@@ -53,14 +59,15 @@ fn authentication(login: Node<'_, '_>, findings: &mut Findings<'_>) {
     if is(login, "anonymousAuthentication") && enabled.eq_ignore_ascii_case("false") {
         let text =
             "anonymousAuthentication is off, but everyone is let in: let the application ask for a login";
-        risk(login, "anonymous-authentication", text.into(), findings);
+        risk(login, "anonymous-authentication", "anonymousAuthentication", text, findings);
     } else if enabled.eq_ignore_ascii_case("true") {
         if is(login, "windowsAuthentication") {
             let text = "windowsAuthentication is on, but Windows authentication cannot work here: nobody is asked to \
                         log in, and the application sees no identity";
-            risk(login, "windows-authentication", text.into(), findings);
+            risk(login, "windows-authentication", "windowsAuthentication", text, findings);
         } else if let Some((name, what)) = LOGINS.iter().find(|(name, _)| is(login, name)) {
-            risk(login, "authentication", format!("{name} is on, but there is no {what} here"), findings);
+            let text = format!("{name} is on, but there is no {what} here");
+            risk(login, "authentication", name, text, findings);
         }
     }
 }
@@ -74,7 +81,7 @@ fn authorization(section: Node<'_, '_>, findings: &mut Findings<'_>) {
     };
     if elements(section).any(|rule| !open_to_all(rule)) {
         let text = "authorization: its rules are not applied, everyone is let in";
-        risk(section, "authorization", text.into(), findings);
+        risk(section, "authorization", "authorization", text, findings);
     }
 }
 
@@ -82,7 +89,7 @@ fn ip_security(section: Node<'_, '_>, findings: &mut Findings<'_>) {
     let closed = value(section, "allowUnlisted").eq_ignore_ascii_case("false");
     if closed || elements(section).any(|entry| is(entry, "add")) {
         let text = "ipSecurity: addresses are not checked, everyone is let in; restrict them in the firewall";
-        risk(section, "ip-security", text.into(), findings);
+        risk(section, "ip-security", "ipSecurity", text, findings);
     }
 }
 
@@ -95,15 +102,11 @@ fn access(section: Node<'_, '_>, findings: &mut Findings<'_>) {
             "access sslFlags=\"{}\": plain http is not refused",
             value(section, "sslFlags").escape_debug()
         );
-        risk(section, "access", text, findings);
+        risk(section, "access", "access", text, findings);
     }
 }
 
 fn request_filtering(section: Node<'_, '_>, findings: &mut Findings<'_>) {
-    if value(section, "removeServerHeader").eq_ignore_ascii_case("true") {
-        let what = "the header Server is passed on; set AddServerHeader=false in Kestrel";
-        not_honoured(section, "removeServerHeader", what, findings);
-    }
     for child in elements(section) {
         if is(child, "requestLimits") {
             request_limits(child, findings);
@@ -114,14 +117,6 @@ fn request_filtering(section: Node<'_, '_>, findings: &mut Findings<'_>) {
 }
 
 fn request_limits(section: Node<'_, '_>, findings: &mut Findings<'_>) {
-    for name in ["maxUrl", "maxQueryString"] {
-        if let Some(limit) = attribute(section, name) {
-            let text = format!(
-                "{name}: a request line may have 8192 bytes, whatever this says; so it is in Kestrel"
-            );
-            findings.note(&limit.range(), NoteKind::NotHonoured, "url-limit", text);
-        }
-    }
     if elements(section).any(|child| elements(child).any(|entry| is(entry, "add"))) {
         not_honoured(section, "headerLimits", "single headers are not measured", findings);
     }
@@ -200,7 +195,6 @@ mod tests {
             ("<fileExtensions allowUnlisted='false'/>", "fileExtensions"),
             ("<hiddenSegments><add segment='x'/></hiddenSegments>", "hiddenSegments"),
             ("<denyUrlSequences><add sequence='..'/></denyUrlSequences>", "denyUrlSequences"),
-            ("<requestLimits maxUrl='10240'/>", "maxUrl"),
             (
                 "<requestLimits><headerLimits><add header='a' sizeLimit='1'/></headerLimits></requestLimits>",
                 "headerLimits",
@@ -211,9 +205,5 @@ mod tests {
                 &[(NoteKind::NotHonoured, part)],
             );
         }
-        assert_security(
-            "<requestFiltering removeServerHeader='True'/>",
-            &[(NoteKind::NotHonoured, "AddServerHeader")],
-        );
     }
 }

@@ -6,9 +6,11 @@
 //! port ─► command ─► environment ─► pipes ─► spawn ─► ready?  yes: Running   no: kill the tree, say why
 //! ```
 
-use std::{ffi::OsString, sync::PoisonError};
+use std::{ffi::OsString, fs::File, sync::PoisonError};
 
-use ancm_tower::{pairing_token::PairingToken, startup_error::StartFailure};
+use ancm_tower::{
+    contract::variable::HTTP_PLATFORM_PORT, pairing_token::PairingToken, startup_error::StartFailure,
+};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -105,7 +107,11 @@ impl Attempt<'_> {
 
     fn command(&mut self) -> Result<Command, Problem> {
         let environment = self.children.sources.environment();
-        let command = command::resolve(&self.shared.config, &|name| environment.get(name));
+        // Ours, not one that we were started with.
+        let port = self.known.port.map(|port| port.to_string());
+        let lookup =
+            |name: &str| if name == HTTP_PLATFORM_PORT { port.clone() } else { environment.get(name) };
+        let command = command::resolve(&self.shared.config, &lookup);
         let command = command.map_err(Problem::Command)?;
         self.known.command_line = Some(command_line(&command));
         // The second attempt would only repeat them.
@@ -121,7 +127,13 @@ impl Attempt<'_> {
             mask: vec![token.expose().to_owned()],
             log_file: self.shared.log_file.clone(),
         };
-        self.children.output.pipes(sink).map_err(Problem::Output)
+        let mut pipes = self.children.output.pipes(sink).map_err(Problem::Output)?;
+        if !self.shared.config.takes_output() {
+            // ANCM: outprocessapplication.cpp gives it no handles at all, which here would break what it prints.
+            let nowhere = || File::options().write(true).open("/dev/null").map_err(Problem::Output);
+            (pipes.stdout, pipes.stderr) = (nowhere()?.into(), nowhere()?.into());
+        }
+        Ok(pipes)
     }
 
     /// Takes what the process has printed, all of it if it comes in time.

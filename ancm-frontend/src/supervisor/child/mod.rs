@@ -79,7 +79,7 @@ impl Processes for Children {
     }
 
     fn begin(&self, config: &Arc<Config>, slot: usize) -> Context {
-        let log_file = config.stdout_log_enabled.then(|| {
+        let log_file = (config.stdout_log_enabled && config.takes_output()).then(|| {
             self.output.log_file(LogFileSettings {
                 site_root: config.site_root.clone(),
                 name: config.stdout_log_file.clone(),

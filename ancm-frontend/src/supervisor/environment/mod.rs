@@ -24,7 +24,12 @@ use ancm_tower::{
     startup_error::StartFailure,
 };
 
-use crate::config::{Config, variables::Environment};
+use crate::config::{
+    Config, Launcher,
+    variables::{Environment, expand},
+};
+
+mod http_platform;
 
 /// Lets inherited variables win over those of `web.config`.
 // ANCM: environmentvariablehelpers.h.
@@ -77,8 +82,13 @@ impl Sources {
         let mut variables = Variables { all: self.passed_on() };
         self.propose(&mut variables, config, port);
         for (name, value) in configured(config) {
-            let value = self.preferred(name).unwrap_or(OsStr::new(value));
-            variables.set(name, value);
+            match self.preferred(name) {
+                Some(inherited) => variables.set(name, inherited),
+                None => variables.set(name, of_start(config, value, port)),
+            }
+        }
+        if config.launcher == Launcher::HttpPlatform {
+            http_platform::set(&mut variables, self, config, port, token);
         }
         variables.set(variable::PORT, port.to_string());
         variables.set(variable::GENERIC_PORT, port.to_string());
@@ -86,7 +96,8 @@ impl Sources {
         variables.set(variable::APPL_PATH, self.appl_path.as_str());
         // Kestrel takes anything else for a promise of Windows identities.
         variables.set(variable::IIS_HTTPAUTH, "anonymous;");
-        variables.set(variable::IIS_WEBSOCKETS_SUPPORTED, if self.websockets { "true" } else { "false" });
+        let websockets = self.websockets && config.web_socket_enabled;
+        variables.set(variable::IIS_WEBSOCKETS_SUPPORTED, if websockets { "true" } else { "false" });
         // ANCM: serverprocess.cpp passes the id of the IIS application here, by mistake.
         variables.set(variable::IIS_PHYSICAL_PATH, config.site_root.as_os_str());
         variables.all
@@ -199,6 +210,15 @@ pub(super) fn port(config: &Config) -> PortWish {
 /// The pairing token that `web.config` sets, which may be none at all.
 pub(super) fn token(config: &Config) -> Option<&str> {
     lookup(config, variable::TOKEN)
+}
+
+/// A value in which `httpPlatform` may name the port.
+fn of_start(config: &Config, value: &str, port: u16) -> String {
+    let port = |name: &str| name.eq_ignore_ascii_case(variable::HTTP_PLATFORM_PORT).then(|| port.to_string());
+    match config.launcher {
+        Launcher::AspNetCore => value.to_owned(),
+        Launcher::HttpPlatform => expand(value, &port),
+    }
 }
 
 /// The variables of `web.config`; those that no environment can hold are left out.

@@ -50,6 +50,32 @@ fn gives_a_backend_all_it_needs_and_nothing_else() {
 }
 
 #[test]
+fn tells_that_web_sockets_are_switched_off() {
+    let config = Config { web_socket_enabled: false, ..config(&[]) };
+    let built = sources(&[]).build(&config, 21_396, "secret");
+    assert!(built.contains(&("ASPNETCORE_IIS_WEBSOCKETS_SUPPORTED".into(), "false".into())));
+}
+
+#[test]
+fn tells_an_application_of_http_platform_the_port_by_its_names_and_in_values() {
+    let values = [("CATALINA_OPTS", "-Dport=%HTTP_PLATFORM_PORT% -Dx=%X%"), ("HTTP_PLATFORM_PORT", "1")];
+    let config = Config { launcher: Launcher::HttpPlatform, ..config(&values) };
+    let built = sources(&[("HTTP_PLATFORM_TOKEN", "stale")]).build(&config, 21_396, "secret");
+    for (name, value) in [
+        ("CATALINA_OPTS", "-Dport=21396 -Dx=%X%"),
+        ("HTTP_PLATFORM_PORT", "21396"),
+        ("HTTP_PLATFORM_TOKEN", "secret"),
+        ("HTTP_PLATFORM_APPL_PATH", "/app"),
+        ("HTTP_PLATFORM_IIS_HTTPAUTH", "anonymous;"),
+        ("HTTP_PLATFORM_IIS_WEBSOCKETS_SUPPORTED", "true"),
+    ] {
+        assert!(built.contains(&(name.into(), value.into())), "{name}");
+    }
+    let other = child(&[], &values);
+    assert_eq!(value(&other, "CATALINA_OPTS"), Some("-Dport=%HTTP_PLATFORM_PORT% -Dx=%X%"));
+}
+
+#[test]
 fn replaces_what_the_frontend_inherited() {
     let inherited = [
         ("ASPNETCORE_URLS", "http://+:8080"),

@@ -9,13 +9,12 @@
 //! the rest.
 //!
 //! Reading order: `pump` sends, `head` and `chunked` read from a `wire`, `body` is what remains when the head has
-//! been read, `switched` when it was that of a tunnel.
+//! been read.
 
 mod body;
 mod chunked;
 mod head;
 mod pump;
-mod switched;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -39,10 +38,9 @@ pub use self::body::Http1Body;
 use self::{
     head::Head,
     pump::{Pump, PumpError},
-    switched::Switched,
     wire::{Stream, Wire},
 };
-use super::{Client, ExchangeError, Io, Switch, dial, pool::Reuse};
+use super::{Client, ExchangeError, Io, Switch, dial, pool::Reuse, switched::Switched};
 
 /// Makes connections for requests with bodies of type `B`.
 pub struct Http1Client<B> {
@@ -122,8 +120,11 @@ where
     }
 
     fn switch(response: &mut Response<Http1Body>) -> Switch {
-        let switched = response.body_mut().take_wire().and_then(Switched::new);
-        let switched = switched.ok_or_else(|| io::ErrorKind::NotConnected.into());
+        let switched = match response.body_mut().take_wire() {
+            Some(Wire { stream: Stream::Whole(stream), read, .. }) => Switched::new(read, stream),
+            // The request is still being sent: it was none that can switch.
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        };
         Box::pin(std::future::ready(switched.map(|switched| Box::new(switched) as Box<dyn Io>)))
     }
 }

@@ -7,12 +7,11 @@ use std::{
 };
 
 use bytes::BytesMut;
+use socket2::SockRef;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
-
-use super::wire::{Stream, Wire};
 
 /// A stream of which some bytes have been read already.
 pub(super) struct Switched {
@@ -23,10 +22,11 @@ pub(super) struct Switched {
 // === impl Switched ===
 
 impl Switched {
-    /// `None` if the request is still being sent: then it was none that can switch.
-    pub(super) fn new(wire: Wire) -> Option<Self> {
-        let Stream::Whole(stream) = wire.stream else { return None };
-        Some(Self { read: wire.read, stream })
+    /// The stream, and what has been read from it.
+    pub(super) fn new(read: BytesMut, stream: TcpStream) -> io::Result<Self> {
+        // It ends like any other connection: what was written last is still delivered.
+        SockRef::from(&stream).set_linger(None)?;
+        Ok(Self { read, stream })
     }
 }
 

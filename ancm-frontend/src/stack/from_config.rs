@@ -1,0 +1,70 @@
+//! What a [`Config`] says, in the words of the layers.
+
+use ancm_tower::{by_path::ByPath, response_headers::HeaderChanges, url_limit::UrlLimits};
+use http::{HeaderName, HeaderValue, header};
+
+use crate::config::{Config, Location};
+
+/// What becomes of the headers of answers.
+///
+/// The application's `Server` is removed before anything is added, so that a site may put another in its place.
+pub fn response_headers(config: &Config) -> ByPath<HeaderChanges> {
+    by_path(config, changes(config.remove_server_header, &config.custom_headers), |part| {
+        changes(part.remove_server_header, &part.custom_headers)
+    })
+}
+
+/// How long request bodies may be.
+pub fn body_limits(config: &Config) -> ByPath<Option<u64>> {
+    by_path(config, Some(config.max_allowed_content_length), |part| Some(part.max_allowed_content_length))
+}
+
+/// How long URLs may be.
+pub fn url_limits(config: &Config) -> ByPath<UrlLimits> {
+    let limits = |path, query| UrlLimits { path, query };
+    by_path(config, limits(config.max_url, config.max_query_string), |part| {
+        limits(part.max_url, part.max_query_string)
+    })
+}
+
+fn by_path<T: Clone>(config: &Config, everywhere: T, of: impl Fn(&Location) -> T) -> ByPath<T> {
+    let parts = config.locations.iter();
+    parts.fold(ByPath::new(everywhere), |by_path, part| by_path.below(&part.path, of(part)))
+}
+
+fn changes(remove_server: bool, headers: &[(String, String)]) -> HeaderChanges {
+    let none = if remove_server { HeaderChanges::new().remove(header::SERVER) } else { HeaderChanges::new() };
+    // Those that cannot be sent are faults of the file.
+    let valid = headers.iter().filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        Some((name, HeaderValue::from_bytes(value.as_bytes()).ok()?))
+    });
+    valid.fold(none, |changes, (name, value)| changes.add(name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn parts_of_a_site_differ_where_the_file_says_so() {
+        let text =
+            b"<configuration><system.webServer><aspNetCore processPath='a'/><httpProtocol><customHeaders>\
+            <add name='X-A' value='1'/></customHeaders></httpProtocol></system.webServer>\
+            <location path='api'><system.webServer><security><requestFiltering removeServerHeader='true'>\
+            <requestLimits maxAllowedContentLength='5' maxQueryString='6'/></requestFiltering></security>\
+            </system.webServer></location></configuration>";
+        let config = config::parse(text, Path::new("w"), Path::new("/s"), &|_| None).unwrap().config;
+        assert_eq!(*body_limits(&config).get("/"), Some(30_000_000));
+        assert_eq!(*body_limits(&config).get("/api/x"), Some(5));
+        assert_eq!(*url_limits(&config).get("/"), UrlLimits::default());
+        assert_eq!(url_limits(&config).get("/api").query, Some(6));
+        let one = HeaderChanges::new().add(HeaderName::from_static("x-a"), HeaderValue::from_static("1"));
+        let headers = response_headers(&config);
+        assert_eq!(*headers.get("/"), one);
+        assert_eq!(*headers.get("/api"), one.remove(header::SERVER));
+    }
+}
