@@ -17,4 +17,5 @@ mod site_settings;
 mod start_failures;
 mod streaming;
 mod support;
+mod tls;
 mod websockets;

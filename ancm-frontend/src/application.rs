@@ -37,10 +37,11 @@ pub struct Application {
 // === impl Application ===
 
 impl Application {
-    /// Starts its processes, unless it is offline.
-    pub fn start(config: &Arc<Config>, spawner: Spawner, output: Output) -> Self {
+    /// Starts its processes, unless it is offline; they are told the port where the site is served with TLS.
+    pub fn start(config: &Arc<Config>, spawner: Spawner, output: Output, https_port: Option<u16>) -> Self {
         let file = offline::watch(&config.site_root);
         let mut settings = Settings::new(Arc::clone(config), spawner, output);
+        settings.https_port = https_port;
         settings.offline = file.borrow().is_some();
         let supervisor = Supervisor::start(settings);
         let page = offline::follow(file, supervisor.clone());

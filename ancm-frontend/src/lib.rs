@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!  server      sockets, worker threads, connections and their clocks
+//!  tls         the certificate that they show
 //!  stack       the layers, outer and inner
 //!  dispatch    which process gets the request
 //!  upstream    the request on its way to the process, and the answer
@@ -35,4 +36,5 @@ pub mod server;
 pub mod spawn;
 pub mod stack;
 pub mod supervisor;
+pub mod tls;
 pub mod upstream;

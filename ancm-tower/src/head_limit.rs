@@ -1,7 +1,8 @@
 //! Refuses request heads that the backend would refuse.
 //!
 //! Kestrel answers a head that is too large for it and closes the connection. What is refused here costs no
-//! connection to the backend. Room is reserved for what inner layers add, so that they spoil no request that passed.
+//! connection to the backend. Room is reserved for what inner layers add, so that they spoil no request that passed;
+//! the client's certificate, whose size nobody knows before, counts with the head of each request.
 //!
 //! # Example
 //!
@@ -35,12 +36,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{contract::limit, refusal::Refusal};
+use crate::{
+    client_cert::ClientCertificate,
+    contract::{header, limit},
+    refusal::Refusal,
+};
 
 /// How large a request head may be, counted as it is written to the backend in HTTP/1.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,9 +106,12 @@ impl HeadLimits {
         if headers.len() > self.lines {
             return Some(Refusal::HeadTooLarge { what: "lines", limit: self.lines });
         }
-        let bytes: usize =
-            headers.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum();
-        (bytes > self.bytes).then_some(Refusal::HeadTooLarge { what: "bytes", limit: self.bytes })
+        let line =
+            |name: &HeaderName, value: &HeaderValue| name.as_str().len() + value.len() + ": \r\n".len();
+        let bytes: usize = headers.iter().map(|(name, value)| line(name, value)).sum();
+        let certificate = request.extensions().get::<ClientCertificate>();
+        let added = certificate.map_or(0, |shown| line(&header::CLIENT_CERT, shown.header_value()));
+        (bytes + added > self.bytes).then_some(Refusal::HeadTooLarge { what: "bytes", limit: self.bytes })
     }
 }
 
@@ -182,7 +190,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderName, HeaderValue, Method};
+    use http::Method;
     use http_body_util::Full;
     use proptest::prelude::*;
     use tower_test::mock;
@@ -270,6 +278,21 @@ mod tests {
     async fn looks_at_the_request_line_first() {
         let limits = HeadLimits { lines: 0, bytes: 0, request_line: 0 };
         assert_eq!(refusal(limits, with_lines(1, "1")).await.unwrap().0, 414);
+    }
+
+    #[tokio::test]
+    async fn counts_the_certificate_that_is_added_further_in() {
+        let certificate = ClientCertificate::new(vec![0x30, 0x01, 0x00]);
+        let bytes = "x-a: 1\r\nms-aspnetcore-clientcert: MAEA\r\n".len();
+        let request = || {
+            let mut request = with_lines(1, "1");
+            request.extensions_mut().insert(certificate.clone());
+            request
+        };
+        let limits = HeadLimits { bytes, ..HeadLimits::default() };
+        assert_eq!(refusal(limits, request()).await, None);
+        let limits = HeadLimits { bytes: bytes - 1, ..limits };
+        assert_eq!(refusal(limits, request()).await.unwrap().0, 431);
     }
 
     #[tokio::test]

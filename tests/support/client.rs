@@ -12,8 +12,8 @@ use super::{PATIENCE, eventually};
 
 /// One connection; requests follow each other on it.
 #[derive(Debug)]
-pub(crate) struct Client {
-    stream: TcpStream,
+pub(crate) struct Client<S = TcpStream> {
+    stream: S,
     buffer: Vec<u8>,
 }
 
@@ -68,11 +68,6 @@ impl Client {
         self.stream.set_read_timeout(Some(limit)).expect("not zero");
     }
 
-    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
-        self.stream.write_all(bytes.as_ref()).expect("the server reads");
-        self
-    }
-
     /// Waits until the server has taken all that was sent out of its socket.
     pub(crate) fn await_read(&self) {
         let port = |address: io::Result<SocketAddr>| address.expect("a connected socket").port();
@@ -95,6 +90,18 @@ impl Client {
     /// Leaves without a goodbye: the server sees a reset.
     pub(crate) fn reset(self) {
         socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).expect("a TCP socket");
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    /// A client over a stream that is more than a socket.
+    pub(crate) fn over(stream: S) -> Self {
+        Self { stream, buffer: Vec::new() }
+    }
+
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.stream.write_all(bytes.as_ref()).expect("the server reads");
+        self
     }
 
     /// Sends a request and reads the answer.

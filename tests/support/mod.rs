@@ -10,6 +10,7 @@ pub(crate) mod load;
 pub(crate) mod log;
 pub(crate) mod process;
 pub(crate) mod site;
+pub(crate) mod tls;
 pub(crate) mod websocket;
 
 use std::{env, path::PathBuf, thread, time::Duration};

@@ -22,7 +22,7 @@ use clap::{
     builder::{BoolishValueParser, PossibleValuesParser},
 };
 
-use super::listen::ListenAddress;
+use super::{listen::ListenAddress, tls::Tls};
 use crate::config::GUARDED_SECTIONS;
 
 const ABOUT: &str = "Serves an ASP.NET Core application, or any HTTP program, from its web.config";
@@ -38,6 +38,7 @@ Examples:
   ancm demo                          see the whole chain at work
   ancm run /srv/shop                 serve it on http://127.0.0.1:8080
   ancm run /srv/shop -l 0.0.0.0:80   the same, for everybody
+  ancm run /srv/shop -l https://0.0.0.0:443 --tls-cert shop.pem --tls-key shop.key
   ancm check /srv/shop               explain its web.config, start nothing
 
 Environment:
@@ -51,6 +52,7 @@ Environment:
 Signals:
   TERM, INT  accept no more, finish what is under way, stop the application;
              a second one ends at once
+  HUP        read the certificate anew
 
 Exit codes:
   0   done, or stopped by a signal as asked
@@ -58,8 +60,8 @@ Exit codes:
   2   the command line cannot be understood
   69  the application did not become ready (with --exit-on-failure)
   73  something cannot be created: a listener whose port is taken
-  77  not permitted: a port below 1024
-  78  web.config cannot be used";
+  77  not permitted: a port below 1024, a private key
+  78  web.config or a certificate cannot be used";
 
 const RUN_HELP: &str = "\
 Starts the application as soon as it listens, and holds requests until the application is ready. When it is ready, a \
@@ -83,7 +85,14 @@ pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,
     /// How messages are written on stderr; human on a terminal, otherwise json
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", env = "ANCM_FRONTEND_LOG_FORMAT")]
+    #[arg(
+        long,
+        global = true,
+        display_order = 100,
+        value_enum,
+        value_name = "FORMAT",
+        env = "ANCM_FRONTEND_LOG_FORMAT"
+    )]
     pub log_format: Option<LogFormat>,
 }
 
@@ -146,7 +155,7 @@ pub struct Demo {
 /// Where to listen.
 #[derive(Clone, Debug, Args)]
 pub struct Listen {
-    /// Where to listen: host:port or http://host:port; may be repeated; port 0 is any free port
+    /// Where to listen: host:port, http://host:port or https://host:port; may be repeated; port 0 is any free port
     #[arg(
         short = 'l',
         long = "listen",
@@ -156,6 +165,9 @@ pub struct Listen {
         default_value = "127.0.0.1:8080"
     )]
     pub addresses: Vec<ListenAddress>,
+    /// The certificate of all https addresses.
+    #[command(flatten)]
+    pub tls: Tls,
 }
 
 /// What of web.config may be ignored.

@@ -12,6 +12,7 @@ use std::{
 use super::{
     Exit, Failure,
     arguments::{Demo, Ignore, Listen, Run},
+    listen::ListenAddress,
     run,
 };
 
@@ -72,10 +73,12 @@ fn web_config(program: &str) -> String {
 
 /// What can be tried.
 fn invitation(folder: &Path, listen: &Listen) -> String {
-    let url = match listen.addresses.first() {
-        Some(address) if address.port() != 0 => format!("http://{address}"),
+    let address = listen.addresses.first();
+    let scheme = if address.is_some_and(ListenAddress::is_tls) { "https" } else { "http" };
+    let url = match address {
+        Some(address) if address.port() != 0 => format!("{scheme}://{address}"),
         // Known only when it listens, which a line below says.
-        _ => String::from("http://127.0.0.1:PORT"),
+        _ => format!("{scheme}://127.0.0.1:PORT"),
     };
     let folder = folder.display();
     format!(
@@ -106,9 +109,10 @@ Ctrl-C stops it and removes the folder.
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::tls::Tls;
 
     fn listen(address: &str) -> Listen {
-        Listen { addresses: vec![address.parse().unwrap()] }
+        Listen { addresses: vec![address.parse().unwrap()], tls: Tls::default() }
     }
 
     #[test]

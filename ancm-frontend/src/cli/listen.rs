@@ -22,19 +22,15 @@ pub struct ListenAddress {
     /// A name or an IPv4 address, or an IPv6 address in brackets.
     host: String,
     port: u16,
+    tls: bool,
 }
 
 /// Why a text is no [`ListenAddress`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListenAddressError {
-    /// TLS was asked for.
-    #[error(
-        "TLS is not built in yet: listen with http://{0}, and let something that speaks TLS forward to it"
-    )]
-    Tls(String),
-    /// Another scheme than http.
-    #[error("only http:// is understood; for example 127.0.0.1:8080 or http://127.0.0.1:8080")]
+    /// Another scheme than http and https.
+    #[error("only http:// and https:// are understood; for example 127.0.0.1:8080 or https://0.0.0.0:443")]
     Scheme,
     /// Something follows the port.
     #[error("nothing may follow the port; for example http://127.0.0.1:8080")]
@@ -66,6 +62,11 @@ impl ListenAddress {
         self.port
     }
 
+    /// Whether clients speak TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
     /// Its socket addresses; a name can have several, such as `localhost` with IPv4 and IPv6.
     ///
     /// # Errors
@@ -80,15 +81,15 @@ impl FromStr for ListenAddress {
     type Err = ListenAddressError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let address = match text.split_once("://") {
-            None => text,
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => {
-                rest.strip_suffix('/').unwrap_or(rest)
+        let (tls, address) = match text.split_once("://") {
+            None => (false, text),
+            Some((scheme, rest)) => {
+                let tls = scheme.eq_ignore_ascii_case("https");
+                if !tls && !scheme.eq_ignore_ascii_case("http") {
+                    return Err(ListenAddressError::Scheme);
+                }
+                (tls, rest.strip_suffix('/').unwrap_or(rest))
             }
-            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => {
-                return Err(ListenAddressError::Tls(rest.trim_end_matches('/').to_owned()));
-            }
-            Some(_) => return Err(ListenAddressError::Scheme),
         };
         if address.contains(['/', '?', '#']) {
             return Err(ListenAddressError::Path);
@@ -97,7 +98,7 @@ impl FromStr for ListenAddress {
         if port.is_empty() || !port.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(ListenAddressError::Port);
         }
-        Ok(Self { host: host.to_owned(), port: port.parse().map_err(|_| ListenAddressError::Port)? })
+        Ok(Self { host: host.to_owned(), port: port.parse().map_err(|_| ListenAddressError::Port)?, tls })
     }
 }
 
@@ -161,6 +162,7 @@ mod tests {
             ("HTTP://shop.example:65535/", "shop.example:65535"),
             ("[::1]:0", "[::1]:0"),
             ("http://[fe80::1%2]:8080/", "[fe80::1%2]:8080"),
+            ("https://a.example:443/", "a.example:443"),
         ] {
             assert_eq!(parsed(text), address, "{text}");
         }
@@ -169,10 +171,19 @@ mod tests {
     }
 
     #[test]
+    fn speaks_tls_where_the_scheme_says_so() {
+        for (text, tls) in
+            [("https://a:1", true), ("HTTPS://a:1/", true), ("http://a:443", false), ("a:443", false)]
+        {
+            assert_eq!(text.parse::<ListenAddress>().unwrap().is_tls(), tls, "{text}");
+        }
+    }
+
+    #[test]
     fn explains_what_is_no_address_with_an_example() {
         for (text, part) in [
-            ("https://a.example:443", "http://a.example:443"),
             ("unix:///run/a.sock", "only http://"),
+            ("https://a.example", "a.example:8080"),
             ("http://127.0.0.1:80/app", "nothing may follow the port"),
             ("localhost", "localhost:8080"),
             ("http://localhost", "localhost:8080"),

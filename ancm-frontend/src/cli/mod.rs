@@ -18,6 +18,7 @@ pub mod listen;
 pub mod logging;
 pub mod run;
 mod signals;
+pub mod tls;
 
 use std::{error::Error, fmt, io, process::ExitCode};
 
@@ -39,7 +40,7 @@ pub enum Exit {
     CannotCreate = 73,
     /// Not permitted (`EX_NOPERM`).
     NotPermitted = 77,
-    /// `web.config` cannot be used (`EX_CONFIG`).
+    /// `web.config` or a certificate cannot be used (`EX_CONFIG`).
     Configuration = 78,
 }
 

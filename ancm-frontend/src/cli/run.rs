@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use ancm_tower::client::Scheme;
 use tokio::sync::watch;
 
 use super::{
@@ -19,6 +20,7 @@ use crate::{
     guard::Guard,
     spawn::Spawner,
     supervisor::snapshot::{Availability, Snapshot},
+    tls::TlsError,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,8 @@ enum RunError {
 
 /// Serves the application until a signal comes.
 pub fn run(options: &Run) -> Result<Exit, Failure> {
+    let tls = options.listen.tls.settings(&options.listen.addresses);
+    let tls = tls.map_err(|error| Failure::new(Exit::Usage, error))?;
     let config = configuration(options)?;
     // Before the listeners: what a guard inherits it would keep open.
     let spawner = spawner();
@@ -47,11 +51,17 @@ pub fn run(options: &Run) -> Result<Exit, Failure> {
         let addresses = addresses(&options.listen)?;
         warn_of_development(&config, &addresses);
         let mut frontend = Options::new(Arc::new(config)).spawner(spawner);
-        for address in addresses {
-            frontend = frontend.listen(address);
+        for (scheme, address) in addresses {
+            frontend = match scheme {
+                Scheme::Http => frontend.listen(address),
+                Scheme::Https => frontend.listen_tls(address),
+            };
+        }
+        if let Some(tls) = tls {
+            frontend = frontend.tls(tls);
         }
         let running = Frontend::new(frontend).start().map_err(not_started)?;
-        announce(running.addresses());
+        announce(&running);
         serve(running, &mut signals, options.exit_on_failure).await
     })
 }
@@ -60,7 +70,7 @@ pub fn run(options: &Run) -> Result<Exit, Failure> {
 async fn serve(running: Running, signals: &mut Signals, exit_on_failure: bool) -> Result<Exit, Failure> {
     let snapshots = running.snapshots();
     let failed = tokio::select! {
-        signal = signals.next() => {
+        signal = signals.stop(|| running.reload_certificate()) => {
             tracing::info!(target: "server", signal, "stopping: no new connections, requests under way are finished");
             None
         }
@@ -71,7 +81,7 @@ async fn serve(running: Running, signals: &mut Signals, exit_on_failure: bool) -
     tokio::pin!(shutdown);
     tokio::select! {
         () = &mut shutdown => {}
-        _ = signals.next() => {
+        _ = signals.stop(|| ()) => {
             kill.kill();
             shutdown.await;
         }
@@ -111,9 +121,11 @@ fn report(note: &Note) {
 }
 
 /// Details of errors are for developers, who sit at this machine.
-fn warn_of_development(config: &Config, addresses: &[SocketAddr]) {
+fn warn_of_development(config: &Config, addresses: &[(Scheme, SocketAddr)]) {
     let environment = Environment::of_process();
-    let Some(address) = addresses.iter().find(|address| !address.ip().is_loopback()) else { return };
+    let Some((_, address)) = addresses.iter().find(|(_, address)| !address.ip().is_loopback()) else {
+        return;
+    };
     if let Some(variable) = config.development(&|name| environment.get(name)) {
         tracing::warn!(
             target: "server", %address, code = NOTE_OF_DEVELOPMENT,
@@ -123,13 +135,14 @@ fn warn_of_development(config: &Config, addresses: &[SocketAddr]) {
     }
 }
 
-fn addresses(listen: &Listen) -> Result<Vec<SocketAddr>, Failure> {
+fn addresses(listen: &Listen) -> Result<Vec<(Scheme, SocketAddr)>, Failure> {
     let mut addresses = Vec::new();
     for address in &listen.addresses {
         let resolved = address.resolve().map_err(|error| {
             Failure::new(Exit::CannotCreate, RunError::Resolve(address.to_string(), error))
         })?;
-        addresses.extend(resolved);
+        let scheme = if address.is_tls() { Scheme::Https } else { Scheme::Http };
+        addresses.extend(resolved.into_iter().map(|address| (scheme, address)));
     }
     Ok(addresses)
 }
@@ -148,16 +161,22 @@ fn spawner() -> Spawner {
 fn not_started(error: StartError) -> Failure {
     let exit = match &error {
         StartError::Listen(listen) => Exit::of_io(&listen.source),
+        StartError::Tls(TlsError::Read { source, .. })
+            if source.kind() == io::ErrorKind::PermissionDenied =>
+        {
+            Exit::NotPermitted
+        }
+        StartError::Tls(_) => Exit::Configuration,
         _ => Exit::Failed,
     };
     Failure::new(exit, error)
 }
 
 /// One line for each listener, for people and for programs that chose port 0.
-fn announce(addresses: &[SocketAddr]) {
-    for address in addresses {
+fn announce(running: &Running) {
+    for url in running.urls() {
         // Nobody need read it.
-        let _ = writeln!(io::stderr(), "listening on http://{address}");
+        let _ = writeln!(io::stderr(), "listening on {url}");
     }
 }
 
@@ -174,3 +193,20 @@ fn raise_limit_of_files() {
 
 #[cfg(not(unix))]
 fn raise_limit_of_files() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_may_not_be_read_and_one_that_cannot_be_used_end_differently() {
+        let path = || "site.key".into();
+        let read = |kind: io::ErrorKind| {
+            not_started(TlsError::Read { what: "private key", path: path(), source: kind.into() }.into())
+                .exit()
+        };
+        assert_eq!(read(io::ErrorKind::PermissionDenied), Exit::NotPermitted);
+        assert_eq!(read(io::ErrorKind::NotFound), Exit::Configuration);
+        assert_eq!(not_started(TlsError::EncryptedKey { path: path() }.into()).exit(), Exit::Configuration);
+    }
+}

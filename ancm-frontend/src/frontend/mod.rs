@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod listeners;
 mod make;
 mod workers;
 
@@ -31,26 +32,33 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot, watch};
+use ancm_tower::client::Scheme;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tower::layer::util::{Identity, Stack};
 use tower_layer::Layer;
 
-use self::{make::MakeStacks, workers::Workers};
+use self::{
+    listeners::{https_port, open},
+    make::MakeStacks,
+    workers::Workers,
+};
 use crate::{
     application::Application,
     config::Config,
     output::Output,
-    server::{ConnectionService, Limits, ListenError, listen},
+    server::{ConnectionService, Limits, ListenError},
     spawn::Spawner,
     stack::AppStack,
     supervisor::snapshot::Snapshot,
+    tls::{self, TlsError, TlsSettings},
 };
 
 /// What to serve, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
     config: Arc<Config>,
-    listen: Vec<SocketAddr>,
+    listen: Vec<(Scheme, SocketAddr)>,
+    tls: Option<TlsSettings>,
     workers: usize,
     limits: Limits,
     spawner: Spawner,
@@ -69,7 +77,9 @@ pub struct Frontend<L = Identity> {
 #[derive(Debug)]
 pub struct Running {
     addresses: Vec<SocketAddr>,
+    schemes: Vec<Scheme>,
     snapshots: watch::Receiver<Snapshot>,
+    reload: Arc<Notify>,
     orders: mpsc::UnboundedSender<Order>,
     control: Option<JoinHandle<()>>,
 }
@@ -93,6 +103,12 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The certificate cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// An address is to speak TLS, and there is no certificate.
+    #[error("no certificate was given, which https://{0} needs")]
+    NoCertificate(SocketAddr),
     /// A thread or a runtime cannot be made.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] io::Error),
@@ -109,6 +125,7 @@ impl Options {
         Self {
             config,
             listen: Vec::new(),
+            tls: None,
             workers: thread::available_parallelism().map_or(1, usize::from),
             limits: Limits::default(),
             spawner: Spawner::Direct,
@@ -117,7 +134,19 @@ impl Options {
 
     /// Listens on this address, too; port 0 takes a free one.
     pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen.push(address);
+        self.listen.push((Scheme::Http, address));
+        self
+    }
+
+    /// Listens on this address with TLS, which needs [`tls`](Self::tls); port 0 takes a free one.
+    pub fn listen_tls(mut self, address: SocketAddr) -> Self {
+        self.listen.push((Scheme::Https, address));
+        self
+    }
+
+    /// The certificate of all addresses with TLS, and what is asked of their clients.
+    pub fn tls(mut self, settings: TlsSettings) -> Self {
+        self.tls = Some(settings);
         self
     }
 
@@ -161,30 +190,30 @@ impl<L> Frontend<L> {
     ///
     /// # Errors
     ///
-    /// An address is taken or not permitted, or the system has no threads left. An application that cannot start is
+    /// An address is taken or not permitted, a certificate cannot be used, or the system has no threads left. An application that cannot start is
     /// no error here: its requests are answered with the reason, and the start is tried again.
     pub fn start(self) -> Result<Running, StartError>
     where
         L: Layer<AppStack> + Clone + Send + 'static,
         L::Service: ConnectionService,
     {
-        let Options { config, listen: addresses, workers, limits, spawner } = self.options;
-        if addresses.is_empty() {
-            return Err(StartError::NoAddress);
-        }
-        let mut listeners = Vec::new();
-        for address in addresses {
-            listeners.push(listen(address, workers)?);
-        }
-        let addresses = listeners.iter().map(|listeners| listeners.address).collect();
+        let Options { config, listen, tls, workers, limits, spawner } = self.options;
+        let (certificate, tls) = tls.map(tls::Source::open).transpose()?.unzip();
+        let listeners = open(&listen, workers, tls.as_ref())?;
+        let addresses = listeners.iter().map(|(listeners, _)| listeners.address).collect();
+        let schemes = listen.iter().map(|(scheme, _)| *scheme).collect();
+        let https_port = https_port(&listeners);
         let output = Output::start()?;
         let (orders, received) = mpsc::unbounded_channel();
         let (started, start) = std::sync::mpsc::sync_channel(1);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let layer = self.layer;
+        let reload = Arc::new(Notify::new());
+        let following = certificate.map(|certificate| certificate.follow(Arc::clone(&reload)));
         let control = thread::Builder::new().name("ancm-control".to_owned()).spawn(move || {
             runtime.block_on(async move {
-                let mut application = Application::start(&config, spawner, output.clone());
+                following.map(tokio::spawn);
+                let mut application = Application::start(&config, spawner, output.clone(), https_port);
                 let made = MakeStacks::new(&config, &application, workers, layer);
                 match Workers::start(listeners, workers, limits, &made) {
                     Ok(workers) => {
@@ -199,7 +228,7 @@ impl<L> Frontend<L> {
             });
         })?;
         let snapshots = start.recv().map_err(io::Error::other)??;
-        Ok(Running { addresses, snapshots, orders, control: Some(control) })
+        Ok(Running { addresses, schemes, snapshots, reload, orders, control: Some(control) })
     }
 }
 
@@ -237,6 +266,17 @@ impl Running {
     /// Where it listens, with real ports, in the order in which they were given.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// The same as clients write it: `http://127.0.0.1:8080`.
+    pub fn urls(&self) -> impl Iterator<Item = String> {
+        let pairs = self.schemes.iter().zip(&self.addresses);
+        pairs.map(|(scheme, address)| format!("{}://{address}", scheme.as_str()))
+    }
+
+    /// Reads the certificate anew now, without waiting until its change is noticed; connections go on.
+    pub fn reload_certificate(&self) {
+        self.reload.notify_one();
     }
 
     /// The state of the application.

@@ -6,7 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     lease::{Released, lease},
-    server::{Limits, Listeners, MakeWorkerService, Worker},
+    server::{Limits, Listeners, MakeWorkerService, Socket, Worker},
+    tls::Certificates,
 };
 
 /// The worker threads.
@@ -23,15 +24,17 @@ pub(super) struct Workers {
 
 impl Workers {
     pub(super) fn start<M: MakeWorkerService + Clone>(
-        listeners: Vec<Listeners>,
+        listeners: Vec<(Listeners, Option<Certificates>)>,
         count: usize,
         limits: Limits,
         make: &M,
     ) -> io::Result<Self> {
         let (connections, released) = lease();
         let (drain, finish) = (CancellationToken::new(), CancellationToken::new());
-        let mut sockets: Vec<_> =
-            listeners.into_iter().map(|listeners| listeners.sockets.into_iter()).collect();
+        let with_tls = |(listeners, tls): (Listeners, Option<Certificates>)| {
+            listeners.sockets.into_iter().map(move |listener| Socket { listener, tls: tls.clone() })
+        };
+        let mut sockets: Vec<_> = listeners.into_iter().map(with_tls).collect();
         let threads = (0..count).map(|number| {
             let worker = Worker {
                 number,

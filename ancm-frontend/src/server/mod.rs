@@ -1,7 +1,8 @@
 //! Accepts connections and serves them: sockets, worker threads, clocks, and hyper above them.
 //!
 //! Reading order: `listener` opens the sockets, `worker` accepts from them, `connection` serves one client over a
-//! `stream` that `clocks` and `head_guard` watch, `adapter` hands its requests to a tower stack.
+//! `stream` that `clocks` and `head_guard` watch (after the handshake of `tls`, where there is one), `adapter` hands
+//! its requests to a tower stack.
 
 mod adapter;
 mod body;
@@ -13,6 +14,7 @@ mod peer;
 mod router;
 mod stream;
 mod target;
+mod tls;
 mod worker;
 
 pub use self::{
@@ -23,6 +25,7 @@ pub use self::{
     listener::{ListenError, Listeners, listen},
     router::{Route, Router, RouterFuture},
     stream::ClientStream,
+    tls::Socket,
     worker::{MakeWorkerService, Worker},
 };
 

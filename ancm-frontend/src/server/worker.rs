@@ -20,8 +20,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     clocks::Limits,
     connection::{Connection, ConnectionService},
+    tls::{self, Socket},
 };
-use crate::lease::Lease;
+use crate::{lease::Lease, tls::Certificates};
 
 /// How long to wait when the system has no descriptors or memory left for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -32,7 +33,7 @@ pub struct Worker {
     /// Its number, from 0.
     pub number: usize,
     /// One for each address.
-    pub sockets: Vec<StdListener>,
+    pub sockets: Vec<Socket>,
     /// How long connections may do nothing.
     pub limits: Limits,
     /// Cancelled: accept no more, and let the requests under way be the last.
@@ -110,7 +111,8 @@ where
     S: ConnectionService,
 {
     /// Accepts until the drain begins, then what is in the backlog: its clients believe that they are connected.
-    async fn accept(self, listener: StdListener) {
+    async fn accept(self, socket: Socket) {
+        let Socket { listener, mut tls } = socket;
         let listener = match TcpListener::from_std(listener) {
             Ok(listener) => listener,
             Err(error) => {
@@ -125,23 +127,29 @@ where
                 accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((stream, address)) => self.serve(stream, address),
+                Ok((stream, address)) => self.serve(stream, address, tls.as_mut()),
                 Err(error) => self.pause(&error).await,
             }
         }
         // Asked of the kernel itself: tokio may not have heard yet of those that came last.
         if let Ok(listener) = listener.into_std() {
             while let Some((stream, address)) = next_in_backlog(&listener) {
-                self.serve(stream, address);
+                self.serve(stream, address, tls.as_mut());
             }
         }
     }
 
-    fn serve(&self, stream: TcpStream, address: SocketAddr) {
-        let client = Client::new(address, Scheme::Http);
+    fn serve(&self, stream: TcpStream, address: SocketAddr, tls: Option<&mut Certificates>) {
+        let client = Client::new(address, if tls.is_some() { Scheme::Https } else { Scheme::Http });
         let service = (self.make)(&client);
-        let connection = Connection::new(stream, client, service, self.limits, self.drain.clone());
-        self.connections.spawn(connection);
+        let (limits, drain) = (self.limits, self.drain.clone());
+        match tls {
+            None => self.connections.spawn(Connection::new(stream, client, service, limits, drain)),
+            Some(tls) => {
+                let connection = tls::serve(stream, tls.current(), client, service, limits, drain);
+                self.connections.spawn(connection)
+            }
+        };
     }
 
     async fn pause(&self, error: &io::Error) {
@@ -153,7 +161,7 @@ where
     }
 }
 
-async fn accept_all<F, S>(sockets: Vec<StdListener>, serve: Serve<F>)
+async fn accept_all<F, S>(sockets: Vec<Socket>, serve: Serve<F>)
 where
     F: Fn(&Client) -> S + Clone,
     S: ConnectionService,
