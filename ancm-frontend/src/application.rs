@@ -93,7 +93,7 @@ async fn obey_web_config(
             continue;
         }
         seen = now;
-        match config::load_ignoring(&site_root, &config.ignored_sections) {
+        match config::reload(&config) {
             // ANCM: globalmodule.cpp; `disallowRotationOnConfigChange` is how a blue/green deployment forbids this.
             Ok(_) if config.ignores_changes() => {
                 tracing::info!(target: "server", "web.config has changed, which `disallowRotationOnConfigChange` ignores");

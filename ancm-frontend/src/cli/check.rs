@@ -28,7 +28,7 @@ use ancm_tower::contract::limit;
 use serde_json::{Value, json};
 
 use crate::config::{
-    self, Examination, Note, NoteKind,
+    self, Examination, Launcher, Note, NoteKind,
     attributes::ATTRIBUTES,
     command::{self, Command, CommandError},
     gate::{is_open_risk, ways_out},
@@ -246,7 +246,8 @@ fn kestrel_limit(examination: &Examination, command: Option<&Command>) -> Option
     let parts = config.locations.iter().map(|part| part.max_allowed_content_length);
     let ours = parts.fold(config.max_allowed_content_length, u64::max);
     let root = &config.site_root;
-    if ours <= limit::REQUEST_BODY || may_clear_limit(root, command) {
+    let not_kestrel = config.launcher == Launcher::HttpPlatform;
+    if ours <= limit::REQUEST_BODY || not_kestrel || may_clear_limit(root, command) {
         return None;
     }
     let text = format!(
@@ -254,7 +255,10 @@ fn kestrel_limit(examination: &Examination, command: Option<&Command>) -> Option
          unless its *.runtimeconfig.json has \"{CLEAR_LIMIT}\": true among configProperties",
         limit::REQUEST_BODY
     );
-    let place = examination.given.iter().find(|(name, _)| *name == "maxAllowedContentLength");
+    // That of a part of the site has no place here.
+    let of_site = ours == config.max_allowed_content_length;
+    let mut given = examination.given.iter();
+    let place = given.find(|(name, _)| of_site && *name == "maxAllowedContentLength");
     let mut note = Note::new(NoteKind::Warning, "kestrel-body-limit", text);
     note.position = place.map(|(_, position)| *position);
     Some(note)

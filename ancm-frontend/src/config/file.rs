@@ -13,6 +13,9 @@ use super::error::Fault;
 /// Real ones have a few thousand bytes.
 pub(super) const LARGEST: u64 = 1024 * 1024;
 
+/// The code of the fault that there is no file.
+pub(super) const MISSING: &str = "missing-file";
+
 /// A file that was found.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -92,7 +95,7 @@ pub(super) fn source_hint(site_root: &Path) -> Option<String> {
 fn missing(site_root: &Path) -> Fault {
     let fix = source_hint(site_root)
         .unwrap_or_else(|| "serve the folder that `dotnet publish` writes, or put a web.config here".into());
-    Fault::new("missing-file", "there is no such file").fix(fix)
+    Fault::new(MISSING, "there is no such file").fix(fix)
 }
 
 fn folder_fault(site_root: &Path, error: &io::Error) -> Fault {

@@ -56,7 +56,7 @@ pub use error::ConfigErrors;
 pub use gate::GUARDED_SECTIONS;
 pub use note::{Note, NoteKind};
 pub(crate) use reading::{Examination, examine};
-pub use reading::{Loaded, load, load_ignoring, parse};
+pub use reading::{Loaded, Parent, load, load_ignoring, load_inheriting, parse, reload};
 pub(crate) use rules::NOTE_OF_DEVELOPMENT;
 
 /// One application's configuration.
@@ -113,6 +113,8 @@ pub struct Config {
     pub locations: Vec<Location>,
     /// Which element says what to start.
     pub launcher: Launcher,
+    /// Applications that it lies below and inherits from, the outermost first; not from the file either.
+    pub parents: Vec<Parent>,
     /// Sections that keep people out and are ignored nevertheless; not from the file, but from whoever runs it.
     pub ignored_sections: Vec<String>,
 }
@@ -242,6 +244,7 @@ impl Default for Config {
             custom_headers: Vec::new(),
             locations: Vec::new(),
             launcher: Launcher::AspNetCore,
+            parents: Vec::new(),
             ignored_sections: Vec::new(),
         };
         for attribute in attributes::ATTRIBUTES {
@@ -269,6 +272,7 @@ impl fmt::Debug for Config {
         debug.field("customHeaders", &self.custom_headers);
         debug.field("locations", &self.locations);
         debug.field("launcher", &self.launcher);
+        debug.field("parents", &self.parents);
         debug.field("ignoredSections", &self.ignored_sections).finish()
     }
 }

@@ -97,6 +97,22 @@ pub(super) fn layout<'a, 'i>(document: &'a Document<'i>) -> Layout<'a, 'i> {
     layout
 }
 
+/// What of a file an application at this path below it inherits.
+pub(super) fn inherited<'a, 'i>(document: &'a Document<'i>, below: &str) -> Layout<'a, 'i> {
+    let whole = layout(document);
+    let kept = |node: Node<'_, '_>| {
+        let location = node.parent_element().filter(|parent| is(*parent, "location"));
+        location.is_some_and(|at| value(at, "inheritInChildApplications").eq_ignore_ascii_case("false"))
+    };
+    let segments = |path: &str| -> Vec<String> {
+        path.split(['/', '\\']).filter(|part| !part.is_empty()).map(str::to_ascii_lowercase).collect()
+    };
+    let about_it = whole.below.iter().filter(|(path, _)| segments(path) == segments(below));
+    let about_it = about_it.flat_map(|(_, location)| web_servers(*location));
+    let passed_on = whole.web_servers.into_iter().filter(|(_, node)| !kept(*node));
+    Layout { web_servers: passed_on.chain(about_it).collect(), ..Layout::default() }
+}
+
 /// Each `system.webServer` of a `location`.
 pub(super) fn web_servers<'a, 'i>(location: Node<'a, 'i>) -> Vec<(Scope, Node<'a, 'i>)> {
     let inside = elements(location).filter(|inner| is(*inner, "system.webServer"));

@@ -150,7 +150,7 @@ fn shows_the_page_to_a_request_that_was_held_when_the_application_went_offline()
 
 /// A process that has ended.
 #[cfg(unix)]
-async fn ended() -> ProcessHandle {
+pub(crate) async fn ended() -> ProcessHandle {
     let (stdout, stderr) = (std::io::pipe().unwrap().1.into(), std::io::pipe().unwrap().1.into());
     let launch = crate::spawn::Launch {
         program: "/bin/true".into(),

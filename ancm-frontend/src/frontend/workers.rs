@@ -35,18 +35,26 @@ impl Workers {
             listeners.sockets.into_iter().map(move |listener| Socket { listener, tls: tls.clone() })
         };
         let mut sockets: Vec<_> = listeners.into_iter().map(with_tls).collect();
-        let threads = (0..count).map(|number| {
+        let mut workers = Self { threads: Vec::new(), drain, finish, connections: released };
+        for number in 0..count {
             let worker = Worker {
                 number,
                 sockets: sockets.iter_mut().filter_map(Iterator::next).collect(),
                 limits,
-                drain: drain.clone(),
-                finish: finish.clone(),
+                drain: workers.drain.clone(),
+                finish: workers.finish.clone(),
                 connections: connections.clone(),
             };
-            worker.spawn(make.clone())
-        });
-        Ok(Self { threads: threads.collect::<Result<_, _>>()?, drain, finish, connections: released })
+            match worker.spawn(make.clone()) {
+                Ok(thread) => workers.threads.push(thread),
+                Err(error) => {
+                    // Those that run already would go on for ever.
+                    workers.finish();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(workers)
     }
 
     /// Ends them, whatever is under way, and waits for that.

@@ -117,7 +117,9 @@ impl<T: ClientStream> AsyncWrite for Watched<T> {
         if this.clocks.look_for_client() && this.stream.has_left() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
-        Pin::new(&mut this.stream).poll_flush(context)
+        // With TLS, what has been taken may still have to be written.
+        let poll = Pin::new(&mut this.stream).poll_flush(context);
+        self.wrote(poll)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

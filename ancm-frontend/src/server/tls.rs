@@ -8,6 +8,7 @@ use std::{
     net::TcpListener as StdListener,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use ancm_tower::{client::Client, client_cert::ClientCertificate};
@@ -15,7 +16,7 @@ use http::Request;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,9 @@ const PLAIN_TEXT: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; 
     This port speaks HTTPS: the address must begin with https://\n";
 /// How much of such a client's request is read so that it gets the answer.
 const PLAIN_TEXT_READ: u64 = 64 * 1024;
+
+/// How long a handshake may take once the drain has begun: browsers connect in advance, and then say nothing.
+const DRAIN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A listening socket of one worker.
 #[derive(Debug)]
@@ -60,7 +64,17 @@ pub(super) async fn serve<S: ConnectionService>(
     limits: Limits,
     drain: CancellationToken,
 ) {
-    let stream = match timeout(limits.head, shake_hands(stream, config)).await {
+    let handshake = timeout(limits.head, shake_hands(stream, config));
+    let over = async {
+        drain.cancelled().await;
+        sleep(DRAIN_PATIENCE).await;
+    };
+    let handshake = tokio::select! {
+        biased;
+        handshake = handshake => handshake,
+        () = over => return,
+    };
+    let stream = match handshake {
         Ok(Ok(Some(stream))) => stream,
         Ok(Ok(None)) => {
             tracing::debug!(target: "server", client = %client.address(), "no TLS from this client");

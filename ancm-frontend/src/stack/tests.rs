@@ -117,3 +117,55 @@ async fn refuses_once_it_is_stopped_for_good() {
     let response = app.ready().await.unwrap().call(Request::new(Body::default())).await.unwrap();
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
+
+/// Answers one request; what it was.
+async fn answer_one(listener: &tokio::net::TcpListener) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut request = Vec::new();
+    while !request.ends_with(b"the body") {
+        assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "it has left");
+    }
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    String::from_utf8(request).unwrap()
+}
+
+#[tokio::test]
+async fn a_request_that_one_process_did_not_take_is_held_and_sent_whole_to_the_next() {
+    use crate::{dispatch::tests as dispatch, supervisor::snapshot::Backend, upstream::Upstream};
+
+    let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let gone = Backend { address: closed.local_addr().unwrap(), ..dispatch::backend(0) };
+    drop(closed);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let next = Backend { address: listener.local_addr().unwrap(), ..dispatch::backend(1) };
+    let token = next.token.expose().to_owned();
+    let table = dispatch::table(vec![gone, next]);
+
+    let upstream = Upstream::new(DefaultClient::new(), tokio_util::task::TaskTracker::new());
+    let stacks = crate::dispatch::InnerStacks::new(move |config| super::inner(config, upstream.clone()));
+    let (_offline, page) = watch::channel(None);
+    let app = super::outer(
+        ResponseHeadersLayer::default(),
+        page,
+        StartupErrorLayer::new(table.clone()),
+        Dispatch::new(Arc::new(stacks)),
+    );
+    let mut request = Request::post("/").body(Body::from("the body")).unwrap();
+    request.extensions_mut().insert(Client::new("192.0.2.7:5".parse().unwrap(), Scheme::Http));
+    let (seen, response) = tokio::join!(answer_one(&listener), app.oneshot(request));
+    assert_eq!(response.unwrap().status(), StatusCode::OK);
+    let lines = |start: &str| seen.lines().filter(|line| line.starts_with(start)).collect::<Vec<_>>();
+    assert_eq!(lines("x-forwarded-for"), ["x-forwarded-for: 192.0.2.7:5"]);
+    assert_eq!(lines("ms-aspnetcore-token"), [format!("ms-aspnetcore-token: {token}")]);
+    // Nothing is counted any more, neither on the one nor on the other.
+    for _ in 0..2 {
+        let ancm_tower::startup_error::Admission::Admitted(ticket) =
+            ancm_tower::startup_error::Gate::admit(&table)
+        else {
+            panic!("not admitted");
+        };
+        assert_eq!(ticket.backend().in_flight(), 1);
+    }
+}

@@ -14,7 +14,7 @@ use std::{
 
 use ancm_tower::BoxError;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, header::TRANSFER_ENCODING};
 use http_body::{Body, Frame, SizeHint};
 use hyper::{
     body::Incoming,
@@ -107,7 +107,11 @@ where
         }
     }
 
-    fn exchange(&self, mut connection: Self::Connection, request: Request<B>) -> Self::Exchange {
+    fn exchange(&self, mut connection: Self::Connection, mut request: Request<B>) -> Self::Exchange {
+        if request.body().size_hint().exact().is_none() {
+            // Unless it is told, hyper takes the body of a GET for none, and silently sends none.
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         Box::pin(async move {
             match connection.sender.try_send_request(request).await {
                 Ok(response) => Ok(response.map(|inner| HyperBody { inner, connection: Some(connection) })),

@@ -305,3 +305,6 @@ impl<C: Client<SentBody<B>>, B> fmt::Debug for ResponseFuture<C, B> {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,38 +6,34 @@
 use std::{
     future::{Future, poll_fn},
     io,
-    pin::{Pin, pin},
+    mem::MaybeUninit,
+    pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use bytes::{Buf, Bytes};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
-use tokio::time::timeout;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    time::timeout,
+};
 
 use super::Io;
 use crate::dispatch::Ticket;
 
 /// How long what has been read already may take to be written, once one side has ended.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
-const BUFFER: usize = 16 * 1024;
+/// Read at once.
+const PIECE: usize = 16 * 1024;
 
-/// One direction: what has been read and not yet written.
+/// One direction: what has been read and not yet written. A tunnel that is idle holds no buffer.
+#[derive(Default)]
 struct Direction {
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
+    rest: Bytes,
     unflushed: bool,
-}
-
-/// What one direction can do now.
-#[derive(PartialEq)]
-enum Step {
-    /// It waits for bytes or for room.
-    Waiting,
-    /// Its source has ended, and all of it has been written.
-    Ended,
+    ended: bool,
 }
 
 /// Runs until either side has ended; the ticket keeps the process from being stopped as if it were idle.
@@ -60,79 +56,93 @@ pub(super) async fn run(
     drop(ticket);
 }
 
-/// Copies both ways until one side ends, gives the other way a moment to be written, then closes both.
+/// Copies both ways until one side ends, gives what has been read a moment to be written, then closes both.
 async fn copy<C, B>(mut client: C, mut backend: B) -> io::Result<()>
 where
     C: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
-    let (mut up, mut down) = (Direction::new(), Direction::new());
-    poll_fn(|context| {
-        let up = up.poll(context, &mut client, &mut backend)?;
-        let down = down.poll(context, &mut backend, &mut client)?;
-        if up == Step::Ended || down == Step::Ended { Poll::Ready(io::Result::Ok(())) } else { Poll::Pending }
+    let (mut up, mut down) = (Direction::default(), Direction::default());
+    let copied = poll_fn(|context| {
+        // Both, also when one of them breaks: what the other has to say last is on its way already.
+        let sent = up.poll(context, &mut client, &mut backend);
+        let received = down.poll(context, &mut backend, &mut client);
+        let over = up.ended || down.ended || sent.is_err() || received.is_err();
+        if over { Poll::Ready(sent.and(received)) } else { Poll::Pending }
     })
-    .await?;
+    .await;
     let rest = async {
-        // What the ended side's peer has sent until now is still delivered; nothing more is waited for.
-        poll_fn(|context| up.poll_flush(context, &mut backend)).await?;
-        poll_fn(|context| down.poll_flush(context, &mut client)).await?;
-        io::Result::Ok(())
+        // Of two directions that have come to their end, one may never be written.
+        tokio::join!(
+            poll_fn(|context| up.poll_flush(context, &mut backend)),
+            poll_fn(|context| down.poll_flush(context, &mut client)),
+        )
     };
-    let flushed = timeout(FLUSH_LIMIT, rest).await;
-    let closed = async {
-        client.shutdown().await.ok();
-        backend.shutdown().await.ok();
-    };
-    timeout(FLUSH_LIMIT, closed).await.ok();
-    flushed.unwrap_or(Ok(()))
+    let _ = timeout(FLUSH_LIMIT, rest).await;
+    let _ = timeout(FLUSH_LIMIT, async { tokio::join!(client.shutdown(), backend.shutdown()) }).await;
+    copied
 }
 
 // === impl Direction ===
 
 impl Direction {
-    fn new() -> Self {
-        Self { buffer: vec![0; BUFFER].into_boxed_slice(), start: 0, end: 0, unflushed: false }
-    }
-
     /// Moves what can be moved without waiting.
-    fn poll<R, W>(&mut self, context: &mut Context<'_>, from: &mut R, to: &mut W) -> io::Result<Step>
+    fn poll<R, W>(&mut self, context: &mut Context<'_>, from: &mut R, to: &mut W) -> io::Result<()>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
     {
-        loop {
-            if self.start < self.end && self.poll_write(context, to)?.is_pending() {
-                return Ok(Step::Waiting);
+        let mut storage = [MaybeUninit::uninit(); PIECE];
+        while !self.ended {
+            if self.poll_write_rest(context, to)?.is_pending() {
+                return Ok(());
             }
-            let mut buffer = ReadBuf::new(&mut self.buffer);
-            match Pin::new(&mut *from).poll_read(context, &mut buffer)? {
-                Poll::Pending => {
-                    let _ = self.poll_flush(context, to)?;
-                    return Ok(Step::Waiting);
-                }
-                Poll::Ready(()) => (self.start, self.end) = (0, buffer.filled().len()),
+            let mut buffer = ReadBuf::uninit(&mut storage);
+            if Pin::new(&mut *from).poll_read(context, &mut buffer)?.is_pending() {
+                let _ = self.poll_flush(context, to)?;
+                return Ok(());
             }
-            if self.end == 0 {
-                return Ok(Step::Ended);
-            }
+            self.ended = buffer.filled().is_empty();
+            self.write(context, buffer.filled(), to)?;
         }
+        Ok(())
     }
 
-    fn poll_write<W: AsyncWrite + Unpin>(
+    /// Writes what can be written at once, and keeps the rest.
+    fn write<W: AsyncWrite + Unpin>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut piece: &[u8],
+        to: &mut W,
+    ) -> io::Result<()> {
+        while !piece.is_empty() {
+            let Poll::Ready(written) = Pin::new(&mut *to).poll_write(context, piece)? else { break };
+            self.wrote(written)?;
+            piece = &piece[written..];
+        }
+        if !piece.is_empty() {
+            self.rest = Bytes::copy_from_slice(piece);
+        }
+        Ok(())
+    }
+
+    fn poll_write_rest<W: AsyncWrite + Unpin>(
         &mut self,
         context: &mut Context<'_>,
         to: &mut W,
     ) -> Poll<io::Result<()>> {
-        while self.start < self.end {
-            let written = ready!(pin!(&mut *to).poll_write(context, &self.buffer[self.start..self.end]))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.start += written;
-            self.unflushed = true;
+        while !self.rest.is_empty() {
+            let written = ready!(Pin::new(&mut *to).poll_write(context, &self.rest))?;
+            self.wrote(written)?;
+            self.rest.advance(written);
         }
+        self.rest = Bytes::new();
         Poll::Ready(Ok(()))
+    }
+
+    fn wrote(&mut self, written: usize) -> io::Result<()> {
+        self.unflushed = true;
+        if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(()) }
     }
 
     /// Writes what has been read.
@@ -141,9 +151,9 @@ impl Direction {
         context: &mut Context<'_>,
         to: &mut W,
     ) -> Poll<io::Result<()>> {
-        ready!(self.poll_write(context, to))?;
+        ready!(self.poll_write_rest(context, to))?;
         if self.unflushed {
-            ready!(pin!(&mut *to).poll_flush(context))?;
+            ready!(Pin::new(&mut *to).poll_flush(context))?;
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
@@ -200,6 +210,38 @@ mod tests {
         client.read_to_string(&mut words).await.unwrap();
         assert_eq!(words, "goodbye");
         task.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn delivers_the_last_words_of_a_backend_that_takes_no_more() {
+        let (mut client, near) = duplex(100);
+        let (far, mut backend) = duplex(100);
+        client.write_all(b"too late").await.unwrap();
+        backend.write_all(b"goodbye").await.unwrap();
+        // Before the tunnel is looked at, so that one direction breaks while the other has something to say.
+        drop(backend);
+        let task = tokio::spawn(copy(near, far));
+        let mut words = String::new();
+        client.read_to_string(&mut words).await.unwrap();
+        assert_eq!(words, "goodbye");
+        task.await.unwrap().unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn holds_nothing_while_it_is_idle() {
+        let (near, mut client) = duplex(100);
+        let (far, mut backend) = duplex(4);
+        let (mut near, mut far, mut up) = (near, far, Direction::default());
+        let mut step = tokio_test::task::spawn(());
+        client.write_all(b"ten bytes.").await.unwrap();
+        step.enter(|context, _| up.poll(context, &mut near, &mut far)).unwrap();
+        assert_eq!(&up.rest[..], b"bytes.");
+        let mut read = [0; 4];
+        while !up.rest.is_empty() {
+            backend.read_exact(&mut read).await.unwrap();
+            step.enter(|context, _| up.poll(context, &mut near, &mut far)).unwrap();
+        }
+        assert!(up.rest.is_empty() && !up.ended);
     }
 
     #[tokio::test(start_paused = true)]

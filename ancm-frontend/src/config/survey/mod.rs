@@ -139,7 +139,8 @@ fn not_honoured(node: Node<'_, '_>, subject: &str, what: &str, findings: &mut Fi
 fn handlers(section: Node<'_, '_>, findings: &mut Findings<'_>) {
     for add in elements(section).filter(|node| is(*node, "add")) {
         let (path, verb, module) = (value(add, "path"), value(add, "verb"), value(add, "modules"));
-        if !module.to_ascii_lowercase().starts_with("aspnetcoremodule") {
+        let ours = ["aspnetcoremodule", "httpplatformhandler"];
+        if !ours.iter().any(|ours| module.to_ascii_lowercase().starts_with(ours)) {
             let text = format!(
                 "handlers: {} does not run here; the application gets {}",
                 quoted(module),

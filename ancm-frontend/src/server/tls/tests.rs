@@ -329,6 +329,20 @@ async fn a_client_that_connected_before_the_drain_is_served_once_more() {
 }
 
 #[tokio::test]
+async fn a_client_that_has_not_begun_its_handshake_does_not_hold_up_the_drain() {
+    let server = Server::new();
+    let mut silent = server.tcp().await;
+    let mut begun = server.tcp().await;
+    begun.write_all(b"\x16\x03").await.unwrap();
+    server.drain.cancel();
+    let (silent, begun) = tokio::join!(
+        timeout(Duration::from_secs(10), silent.read_u8()),
+        timeout(Duration::from_secs(10), begun.read_u8()),
+    );
+    assert!(silent.unwrap().is_err() && begun.unwrap().is_err());
+}
+
+#[tokio::test]
 async fn no_request_fails_while_the_certificate_is_replaced() {
     let server = Server::new();
     let mut caller = server.caller();

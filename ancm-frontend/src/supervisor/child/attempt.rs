@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Children, Shared};
 use crate::{
     config::command::{self, Command},
-    output::{Capture, Pipes, Sink},
+    output::{Capture, Pipes, Sink, capture},
     process::port::{self, ReservedPort},
     spawn::Launch,
     supervisor::{
@@ -142,7 +142,10 @@ impl Attempt<'_> {
         let _ = timeout(OUTPUT_LIMIT, capture.ended()).await;
         self.known.output = capture.text();
         self.known.output_tail = capture.tail();
-        self.shared.printed.lock().unwrap_or_else(PoisonError::into_inner).push_str(&self.known.output);
+        let mut printed = self.shared.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        // ANCM: serverprocess.cpp reports the beginning of what all attempts printed, together.
+        let room = capture::LIMIT.saturating_sub(printed.chars().count());
+        printed.extend(self.known.output.chars().take(room));
     }
 
     pub(super) fn log_started(&self, running: &Running) {

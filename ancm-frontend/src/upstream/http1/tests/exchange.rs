@@ -36,3 +36,82 @@ async fn an_idle_connection_that_was_closed_is_not_used() {
     drop(connection);
     task.await.unwrap();
 }
+
+#[tokio::test]
+async fn gives_back_a_request_when_the_connection_broke_before_its_first_byte() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Http1Client::<TestBody>::new();
+    let connection = client.connect(listener.local_addr().unwrap()).await.unwrap();
+    // Reset, not just closed: then the kernel takes nothing more.
+    let (backend, _) = listener.accept().await.unwrap();
+    backend.set_zero_linger().unwrap();
+    drop(backend);
+    connection.wire.stream.tcp().readable().await.unwrap();
+    let error = client.exchange(connection, get()).await.unwrap_err();
+    let ExchangeError::NotSent(request) = error else { panic!("{error:?}") };
+    assert_eq!(request.uri(), "/");
+}
+
+#[tokio::test]
+async fn carries_one_exchange_after_another() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    // Small, large, without a body, and small again: none leaves anything behind for the next.
+    let large = vec![b'x'; 3 << 20];
+    let answers = [b"one".to_vec(), large, Vec::new(), b"last".to_vec()];
+    let said = answers.clone();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        for body in said {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&body).await.unwrap();
+        }
+        std::future::pending::<()>().await;
+    });
+    let client = Http1Client::<TestBody>::new();
+    let mut connection = client.connect(address).await.unwrap();
+    for expected in answers {
+        assert_eq!(Http1Client::<TestBody>::reuse(&connection), Reuse::Ready);
+        let mut body = client.exchange(connection, get()).await.unwrap().into_body();
+        let mut read = Vec::new();
+        while let Some(frame) = body.frame().await {
+            read.extend_from_slice(&frame.unwrap().into_data().unwrap());
+        }
+        assert!(read == expected);
+        connection = body.reclaim().unwrap();
+        assert!(connection.wire.read.capacity() <= 8 * 1024, "an idle connection holds little");
+    }
+}
+
+#[tokio::test]
+async fn gives_a_tunnel_what_came_right_behind_the_switch() {
+    let switch = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\nfirst words";
+    let (address, _task) = scripted(switch.to_vec()).await;
+    let client = Http1Client::<TestBody>::new();
+    let connection = client.connect(address).await.unwrap();
+    let mut response = client.exchange(connection, get()).await.unwrap();
+    let mut stream = Http1Client::<TestBody>::switch(&mut response).await.unwrap();
+    let mut words = String::new();
+    stream.read_to_string(&mut words).await.unwrap();
+    assert_eq!(words, "first words");
+}
+
+#[tokio::test]
+async fn an_exchange_that_is_dropped_closes_its_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = Http1Client::<TestBody>::new();
+    let connection = client.connect(listener.local_addr().unwrap()).await.unwrap();
+    let mut exchange = tokio_test::task::spawn(client.exchange(connection, get()));
+    tokio_test::assert_pending!(exchange.poll());
+    let (mut backend, _) = listener.accept().await.unwrap();
+    backend.read_u8().await.unwrap();
+    drop(exchange);
+    let mut rest = Vec::new();
+    // The end, or a reset.
+    let _ = backend.read_to_end(&mut rest).await;
+}
