@@ -129,13 +129,10 @@ where
     }
 }
 
-fn watched<B>(mut response: Response<B>, clocks: &Arc<Clocks>) -> Response<AnswerBody<B>> {
+fn watched<B>(response: Response<B>, clocks: &Arc<Clocks>) -> Response<AnswerBody<B>> {
     let tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     if tunnel {
         clocks.enter(Phase::Tunnel);
-    } else if clocks.decline_upgrade() {
-        // What the client has sent on was meant for a tunnel, or was not looked at by the head guard.
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     response.map(|body| AnswerBody::new(body, (!tunnel).then(|| Arc::clone(clocks))))
 }

@@ -35,18 +35,6 @@ pub(super) enum Phase {
     Lingering,
 }
 
-/// Whether the request that is being served may end in a tunnel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Upgrade {
-    /// No.
-    None,
-    /// It asks for that.
-    Asked,
-    /// It does, and the client has sent on without waiting for the answer.
-    Overtaken,
-}
-
 /// How long the rest of a request that has been answered already is thrown away.
 ///
 /// Closing at once would reset the connection, and the client would lose the answer while it is still sending.
@@ -86,7 +74,8 @@ pub(super) struct Clocks {
     fresh: AtomicBool,
     /// Whether the head that is being read is given up.
     late: AtomicBool,
-    upgrade: AtomicU8,
+    /// Whether the head guard has refused a request, and logged why.
+    refused: AtomicBool,
 }
 
 // === impl Limits ===
@@ -112,7 +101,7 @@ impl Clocks {
             look: AtomicBool::new(false),
             fresh: AtomicBool::new(true),
             late: AtomicBool::new(false),
-            upgrade: AtomicU8::new(Upgrade::None as u8),
+            refused: AtomicBool::new(false),
         }
     }
 
@@ -184,30 +173,14 @@ impl Clocks {
         self.late.load(Relaxed)
     }
 
-    pub(super) fn upgrade(&self) -> Upgrade {
-        match self.upgrade.load(Relaxed) {
-            0 => Upgrade::None,
-            1 => Upgrade::Asked,
-            _ => Upgrade::Overtaken,
-        }
+    /// The head guard has refused a request.
+    pub(super) fn refuse(&self) {
+        self.refused.store(true, Relaxed);
     }
 
-    pub(super) fn set_upgrade(&self, upgrade: Upgrade) {
-        self.upgrade.store(upgrade as u8, Relaxed);
-    }
-
-    /// Whether a request has asked for an upgrade and has not been answered.
-    pub(super) fn is_upgrade_open(&self) -> bool {
-        self.upgrade() != Upgrade::None && self.phase() != Phase::Tunnel
-    }
-
-    /// The answer is an ordinary one; tells whether the client had sent on already.
-    pub(super) fn decline_upgrade(&self) -> bool {
-        let asked = self.upgrade();
-        if asked != Upgrade::None {
-            self.set_upgrade(Upgrade::None);
-        }
-        asked == Upgrade::Overtaken
+    /// Whether it has.
+    pub(super) fn has_refused(&self) -> bool {
+        self.refused.load(Relaxed)
     }
 
     /// The backend wants more of the request's body than has come, or has got it.

@@ -125,7 +125,7 @@ impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
         loop {
             // Before the drain: a request that has come already is served.
             if let Poll::Ready(result) = this.hyper.as_mut().poll(context) {
-                log_end(this.client, result);
+                log_end(this.client, this.clocks, result);
                 return Poll::Ready(());
             }
             if *this.state == State::Serving
@@ -174,9 +174,9 @@ fn earlier_look(clocks: &Clocks, patience: Option<Instant>, alarm: Instant) -> O
     (look < alarm).then_some(look)
 }
 
-fn log_end(client: &Client, result: hyper::Result<()>) {
+fn log_end(client: &Client, clocks: &Clocks, result: hyper::Result<()>) {
     let Err(error) = result else { return };
-    if error.is_parse() {
+    if error.is_parse() && !clocks.has_refused() {
         // hyper has answered this by itself, so no layer has seen it.
         tracing::info!(target: "server", client = %client.address(), %error, "refused what is no request");
     } else {

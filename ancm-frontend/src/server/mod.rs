@@ -22,6 +22,7 @@ pub use self::{
     body::{AnswerBody, ClientBody},
     clocks::Limits,
     connection::{Connection, ConnectionService},
+    head_guard::{Fault, HeadGuard, Verdict},
     listener::{ListenError, Listeners, listen},
     router::{Route, Router, RouterFuture},
     stream::ClientStream,

@@ -17,11 +17,9 @@ use tokio::{
 
 use super::{
     clocks::{Clocks, Phase},
-    head_guard::HeadGuard,
+    head_guard::Gate,
 };
 
-/// What hyper reads in place of a line that the head guard refuses: it answers 400 to this, and closes.
-const POISON: &[u8] = b"\0\r\n\r\n";
 /// What a client reads whose head does not come to its end.
 const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
@@ -35,11 +33,8 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 #[derive(Debug)]
 pub(super) struct Watched<T> {
     stream: T,
-    client: SocketAddr,
     clocks: Arc<Clocks>,
-    guard: HeadGuard,
-    /// What hyper reads before nothing more, once a head has been refused.
-    poison: Option<&'static [u8]>,
+    gate: Gate,
 }
 
 // === impl ClientStream ===
@@ -54,34 +49,13 @@ impl ClientStream for TcpStream {
 
 impl<T> Watched<T> {
     pub(super) fn new(stream: T, client: SocketAddr, clocks: Arc<Clocks>) -> Self {
-        Self { stream, client, clocks, guard: HeadGuard::new(), poison: None }
+        Self { stream, clocks, gate: Gate::new(client) }
     }
 
     fn wrote<R>(&self, poll: Poll<R>) -> Poll<R> {
         self.clocks.awaits_room(poll.is_pending());
         poll
     }
-
-    /// Has the guard look at what was read behind `start`.
-    fn check(&mut self, buffer: &mut ReadBuf<'_>, start: usize) -> io::Result<()> {
-        let Err(fault) = self.guard.check(&buffer.filled()[start..], &self.clocks) else { return Ok(()) };
-        tracing::info!(target: "server", client = %self.client, reason = fault.reason, "refused a request");
-        if !fault.in_head {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, fault.reason));
-        }
-        buffer.set_filled(start + fault.offset);
-        let mut poison = POISON;
-        give(&mut poison, buffer);
-        self.poison = Some(poison);
-        Ok(())
-    }
-}
-
-/// Puts into the buffer what there is room for.
-fn give(bytes: &mut &'static [u8], buffer: &mut ReadBuf<'_>) {
-    let (now, later) = bytes.split_at(bytes.len().min(buffer.remaining()));
-    buffer.put_slice(now);
-    *bytes = later;
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
@@ -91,9 +65,8 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if let Some(poison) = &mut this.poison {
-            give(poison, buffer);
-            return Poll::Ready(Ok(()));
+        if let Some(poll) = this.gate.before_read(&this.clocks, buffer) {
+            return poll;
         }
         if this.clocks.is_head_given_up() {
             // A head is awaited only when nothing of an answer is left to write; whoever reads nothing gets nothing.
@@ -108,7 +81,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
             }
             Poll::Ready(result) => {
                 this.clocks.received();
-                Poll::Ready(result.and_then(|()| this.check(buffer, start)))
+                Poll::Ready(result.and_then(|()| this.gate.after_read(start, &this.clocks, buffer)))
             }
         }
     }
@@ -138,12 +111,14 @@ impl<T: ClientStream> AsyncWrite for Watched<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        this.gate.answered(&this.clocks, context);
         // hyper flushes whenever it is polled; while it does not read, this is where it can learn of the end.
-        if self.clocks.look_for_client() && self.stream.has_left() {
+        if this.clocks.look_for_client() && this.stream.has_left() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         // With TLS, what has been taken may still have to be written.
-        let poll = Pin::new(&mut self.stream).poll_flush(context);
+        let poll = Pin::new(&mut this.stream).poll_flush(context);
         self.wrote(poll)
     }
 
@@ -151,7 +126,7 @@ impl<T: ClientStream> AsyncWrite for Watched<T> {
         let this = &mut *self;
         if this.clocks.phase() != Phase::Lingering {
             ready!(Pin::new(&mut this.stream).poll_shutdown(context))?;
-            if this.poison.is_none() && !this.guard.is_within_request() {
+            if !this.gate.is_within_request() {
                 return Poll::Ready(Ok(()));
             }
             this.clocks.enter(Phase::Lingering);

@@ -1,0 +1,200 @@
+//! Follows header lines, or the trailers after a chunked body, to the empty line that ends them.
+
+use super::{
+    Fault, Offence, Step, scan,
+    values::{Part, Value},
+};
+
+/// Header lines that are coming in, and what they have said so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fields {
+    place: Place,
+    kind: Kind,
+    framing: Framing,
+    host: bool,
+    upgrade: bool,
+}
+
+/// What the lines belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A request of HTTP/1.1.
+    Request,
+    /// A request of HTTP/1.0.
+    OldRequest,
+    /// A chunked body.
+    Trailers,
+}
+
+/// How the body of a request ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// No header says so: there is none.
+    Unsaid,
+    Length(u64),
+    Chunked,
+}
+
+/// What the next byte belongs to.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    LineStart,
+    /// A name, or the colon after it. If it may be one that we know: which, and how much of it has come.
+    Name {
+        known: Option<Known>,
+        seen: usize,
+    },
+    Value(Value),
+    LineFeed,
+    /// The LF of the last, empty line.
+    LastLineFeed,
+}
+
+/// The headers that mean something to the guard. No two begin with the same letter.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    Host,
+    Length,
+    Coding,
+    Upgrade,
+}
+
+// === impl Known ===
+
+impl Known {
+    fn beginning_with(byte: u8) -> Option<Self> {
+        match byte {
+            b'H' | b'h' => Some(Self::Host),
+            b'C' | b'c' => Some(Self::Length),
+            b'T' | b't' => Some(Self::Coding),
+            b'U' | b'u' => Some(Self::Upgrade),
+            _ => None,
+        }
+    }
+
+    fn text(self) -> &'static [u8] {
+        match self {
+            Self::Host => b"host",
+            Self::Length => b"content-length",
+            Self::Coding => b"transfer-encoding",
+            Self::Upgrade => b"upgrade",
+        }
+    }
+
+    /// Whether the name goes on like this one.
+    fn continues(self, seen: usize, piece: &[u8]) -> bool {
+        self.text().get(seen..seen + piece.len()).is_some_and(|text| text.eq_ignore_ascii_case(piece))
+    }
+}
+
+// === impl Fields ===
+
+impl Fields {
+    pub(super) fn new(kind: Kind) -> Self {
+        Self { place: Place::LineStart, kind, framing: Framing::Unsaid, host: false, upgrade: false }
+    }
+
+    pub(super) fn framing(&self) -> Framing {
+        self.framing
+    }
+
+    /// Whether the answer may switch protocols. hyper never does for HTTP/1.0.
+    pub(super) fn may_switch(&self) -> bool {
+        self.upgrade && self.kind == Kind::Request
+    }
+
+    pub(super) fn follow(&mut self, bytes: &[u8]) -> Step {
+        let mut at = 0;
+        while let Some(&byte) = bytes.get(at) {
+            let refuse = |fault| Offence { at, fault };
+            match &mut self.place {
+                Place::LineStart => {
+                    self.place = match byte {
+                        b'\r' => Place::LastLineFeed,
+                        b'\n' => return Err(refuse(Fault::BareLineFeed)),
+                        b' ' | b'\t' => return Err(refuse(Fault::FoldedLine)),
+                        b':' => return Err(refuse(Fault::EmptyName)),
+                        _ => {
+                            self.place = Place::Name { known: Known::beginning_with(byte), seen: 0 };
+                            continue;
+                        }
+                    }
+                }
+                Place::Name { known, seen } => {
+                    let length = scan::token(&bytes[at..]);
+                    *known = known.filter(|known| known.continues(*seen, &bytes[at..at + length]));
+                    *seen += length;
+                    at += length;
+                    let Some(&byte) = bytes.get(at) else { break };
+                    let whole = known.filter(|known| known.text().len() == *seen);
+                    let value = self.name_ends(byte, whole).map_err(|fault| Offence { at, fault })?;
+                    self.place = Place::Value(value);
+                }
+                Place::Value(value) => {
+                    let length = scan::text(&bytes[at..]);
+                    value.take(&bytes[at..at + length]).map_err(|offence| offence.behind(at))?;
+                    at += length;
+                    let Some(&byte) = bytes.get(at) else { break };
+                    self.value_ends(byte).map_err(|fault| Offence { at, fault })?;
+                }
+                Place::LineFeed | Place::LastLineFeed if byte != b'\n' => {
+                    return Err(refuse(Fault::BareCarriageReturn));
+                }
+                Place::LineFeed => self.place = Place::LineStart,
+                Place::LastLineFeed if self.kind == Kind::Request && !self.host => {
+                    return Err(refuse(Fault::HostMissing));
+                }
+                Place::LastLineFeed => return Ok(Some(at + 1)),
+            }
+            at += 1;
+        }
+        Ok(None)
+    }
+
+    /// A name is followed by `byte`: what may its value be?
+    fn name_ends(&mut self, byte: u8, known: Option<Known>) -> Result<Value, Fault> {
+        match byte {
+            b':' => {}
+            b' ' | b'\t' => return Err(Fault::BlankInName),
+            b'\r' | b'\n' => return Err(Fault::NoColon),
+            _ => return Err(Fault::Name),
+        }
+        match known {
+            None => Ok(Value::Text),
+            Some(_) if self.kind == Kind::Trailers => Err(Fault::Trailer),
+            Some(Known::Host) if std::mem::replace(&mut self.host, true) => Err(Fault::HostRepeated),
+            Some(Known::Host) => Ok(Value::HOST),
+            Some(Known::Length) => match std::mem::replace(&mut self.framing, Framing::Length(0)) {
+                Framing::Unsaid => Ok(Value::LENGTH),
+                Framing::Length(_) => Err(Fault::LengthRepeated),
+                Framing::Chunked => Err(Fault::LengthAndCoding),
+            },
+            Some(Known::Coding) if self.kind == Kind::OldRequest => Err(Fault::CodingInOldVersion),
+            Some(Known::Coding) => match std::mem::replace(&mut self.framing, Framing::Chunked) {
+                Framing::Unsaid => Ok(Value::CODING),
+                Framing::Length(_) => Err(Fault::LengthAndCoding),
+                Framing::Chunked => Err(Fault::CodingRepeated),
+            },
+            Some(Known::Upgrade) => {
+                self.upgrade = true;
+                Ok(Value::Text)
+            }
+        }
+    }
+
+    /// A value is followed by `byte`, which is no text.
+    fn value_ends(&mut self, byte: u8) -> Result<(), Fault> {
+        match byte {
+            b'\r' => {}
+            b'\n' => return Err(Fault::BareLineFeed),
+            _ => return Err(Fault::ControlCharacter),
+        }
+        let Place::Value(value) = self.place else { return Ok(()) };
+        value.end()?;
+        if let Value::Length { digits: Part::Inside | Part::After, length } = value {
+            self.framing = Framing::Length(length);
+        }
+        self.place = Place::LineFeed;
+        Ok(())
+    }
+}
