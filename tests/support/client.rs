@@ -119,7 +119,7 @@ impl<S: Read + Write> Client<S> {
         self.try_response(false).unwrap_or_else(|error| panic!("no whole answer: {error}"))
     }
 
-    fn try_response(&mut self, to_head: bool) -> io::Result<Response> {
+    pub(crate) fn try_response(&mut self, to_head: bool) -> io::Result<Response> {
         let head = loop {
             let head = self.try_head()?;
             if head.status >= 200 || head.status == 101 {
