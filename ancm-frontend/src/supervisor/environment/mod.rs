@@ -47,9 +47,6 @@ const OURS: &str = "ANCM_FRONTEND_";
 const SERVICE_MANAGER: [&str; 5] =
     ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID"];
 const WATCHDOG: &str = "WATCHDOG_";
-/// Which ports an administrator may choose.
-// ANCM: serverprocess.h (MIN_PORT, MAX_PORT).
-const FIXED_PORTS: std::ops::RangeInclusive<u16> = 1_025..=48_000;
 
 /// What the application's environment is made of, the same for each of its processes.
 pub(super) struct Sources {
@@ -199,12 +196,7 @@ impl Sources {
 /// Where the backend is to listen.
 pub(super) fn port(config: &Config) -> PortWish {
     let Some(text) = lookup(config, variable::PORT) else { return PortWish::Any };
-    match text.parse() {
-        Ok(port) if FIXED_PORTS.contains(&port) && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            PortWish::Fixed(port)
-        }
-        _ => PortWish::Invalid(text.to_owned()),
-    }
+    config.fixed_port().map_or_else(|| PortWish::Invalid(text.to_owned()), PortWish::Fixed)
 }
 
 /// The pairing token that `web.config` sets, which may be none at all.
