@@ -1,12 +1,15 @@
 //! The whole program `ancm`, with real processes, real sockets and, where they are at hand, real ASP.NET Core
 //! applications (`ANCM_TEST_KESTREL` names their folder).
 
+mod applications;
 mod bad_answers;
 mod configuration;
 mod crashes;
 mod demo;
+mod generations;
 mod head_guard;
 mod headers;
+mod inheritance;
 mod lifecycle;
 mod offline;
 mod output;

@@ -91,6 +91,22 @@ impl Start {
         start
     }
 
+    /// `ancm COMMAND --app BINDING=DIR …`; whoever has made the applications keeps them.
+    pub(crate) fn several(command: &str, apps: &[(&str, &App)]) -> Self {
+        let mut start = Self { arguments: vec![command.into()], environment: Vec::new(), folder: None };
+        start.environment.push(("ANCM_FRONTEND_LOG_FORMAT".into(), "json".into()));
+        for (binding, app) in apps {
+            start = start.argument("--app").argument(&format!("{binding}={}", app.root().display()));
+        }
+        start.environment.extend(apps.iter().flat_map(|(_, app)| app.environment()));
+        start
+    }
+
+    /// `ancm run --app BINDING=DIR … -l 127.0.0.1:0`.
+    pub(crate) fn run_several(apps: &[(&str, &App)]) -> Self {
+        Self::several("run", apps).argument("-l").argument("127.0.0.1:0")
+    }
+
     pub(crate) fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.into());
         self

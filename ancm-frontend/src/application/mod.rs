@@ -1,20 +1,21 @@
 //! One application: its supervisor, and the files that it obeys.
 //!
 //! When `app_offline.htm` appears, the page is shown first and the processes are stopped then; when it goes, they are
-//! started first, and the page is cleared as soon as requests can be held. When `web.config` changes, a new generation
-//! of processes is started from it and replaces the old one; a file with faults changes nothing and says so.
+//! started first, and the page is cleared as soon as requests can be held. When `web.config` changes, or one that it
+//! inherits from, a new generation of processes is started from it and replaces the old one. A file with faults, or none
+//! at all, changes nothing and says so; if there has never been one that can be used, requests are told 500.0 until there
+//! is.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use ancm_tower::{app_offline::Page, by_path::ByPath, response_headers::HeaderChanges};
-use tokio::{
-    sync::watch,
-    task::JoinHandle,
-    time::{MissedTickBehavior, interval},
+use ancm_tower::{
+    app_offline::Page, by_path::ByPath, response_headers::HeaderChanges, startup_error::HoldSettings,
 };
+use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
-    config::{self, Config},
+    binding::Binding,
+    config::{Config, ConfigErrors, Parent},
     offline,
     output::Output,
     spawn::Spawner,
@@ -22,32 +23,117 @@ use crate::{
     supervisor::{Settings, Supervisor, snapshot::Snapshot},
 };
 
-/// How often `web.config` is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+mod changes;
+
+/// An application that is to be served: where, and from what.
+#[derive(Clone, Debug)]
+pub struct Hosted {
+    binding: Binding,
+    config: Arc<Config>,
+    /// Why the configuration cannot be used.
+    errors: Option<ConfigErrors>,
+}
 
 /// An application that is being kept running; lives on the control thread.
 #[derive(Debug)]
 pub struct Application {
+    binding: Binding,
     supervisor: Supervisor,
     page: watch::Receiver<Option<Page>>,
-    headers: watch::Receiver<ByPath<HeaderChanges>>,
+    settings: Followed,
     watcher: JoinHandle<()>,
+}
+
+/// What the outer stack obeys of the newest configuration, and the configuration itself.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// What becomes of the headers of answers.
+    pub headers: watch::Receiver<ByPath<HeaderChanges>>,
+    /// What becomes of requests that come before a process is ready.
+    pub hold: watch::Receiver<HoldSettings>,
+    /// All of it.
+    pub config: watch::Receiver<Arc<Config>>,
+}
+
+/// The other ends of [`Followed`].
+struct Publisher {
+    headers: watch::Sender<ByPath<HeaderChanges>>,
+    hold: watch::Sender<HoldSettings>,
+    config: watch::Sender<Arc<Config>>,
+}
+
+// === impl Hosted ===
+
+impl Hosted {
+    /// An application whose configuration can be used.
+    pub fn new(binding: Binding, mut config: Arc<Config>) -> Self {
+        if config.path_base != binding.path_base() {
+            binding.path_base().clone_into(&mut Arc::make_mut(&mut config).path_base);
+        }
+        Self { binding, config, errors: None }
+    }
+
+    /// An application whose configuration cannot be used yet: it is started as soon as the file is right.
+    ///
+    /// Folder, parents and ignored sections are those by which its configuration was to be loaded.
+    pub fn misconfigured<S: AsRef<str>>(
+        binding: Binding,
+        site_root: &Path,
+        parents: &[Parent],
+        ignored: &[S],
+        errors: ConfigErrors,
+    ) -> Self {
+        let config = Config {
+            site_root: std::path::absolute(site_root).unwrap_or_else(|_| site_root.to_owned()),
+            parents: parents.to_vec(),
+            ignored_sections: ignored.iter().map(|section| section.as_ref().to_owned()).collect(),
+            ..Config::default()
+        };
+        Self { errors: Some(errors), ..Self::new(binding, Arc::new(config)) }
+    }
+
+    /// Where it is served.
+    pub fn binding(&self) -> &Binding {
+        &self.binding
+    }
+
+    /// What is known of its configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
 }
 
 // === impl Application ===
 
 impl Application {
     /// Starts its processes, unless it is offline; they are told the port where the site is served with TLS.
-    pub fn start(config: &Arc<Config>, spawner: Spawner, output: Output, https_port: Option<u16>) -> Self {
+    ///
+    /// The log calls it by this name, which may be empty.
+    pub fn start(
+        hosted: Hosted,
+        name: String,
+        spawner: Spawner,
+        output: Output,
+        https_port: Option<u16>,
+    ) -> Self {
+        let Hosted { binding, config, errors } = hosted;
         let file = offline::watch(&config.site_root);
-        let mut settings = Settings::new(Arc::clone(config), spawner, output);
+        let mut settings = Settings::new(Arc::clone(&config), spawner, output);
+        settings.application.clone_from(&name);
+        settings.appl_path.clone_from(&config.path_base);
         settings.https_port = https_port;
         settings.offline = file.borrow().is_some();
+        settings.misconfigured = errors;
         let supervisor = Supervisor::start(settings);
         let page = offline::follow(file, supervisor.clone());
-        let (change, headers) = watch::channel(from_config::response_headers(config));
-        let watcher = tokio::spawn(obey_web_config(Arc::clone(config), supervisor.clone(), change));
-        Self { supervisor, page, headers, watcher }
+        let (publisher, settings) = Publisher::new(&config);
+        let watcher = tokio::spawn(changes::obey(name, config, supervisor.clone(), publisher));
+        Self { binding, supervisor, page, settings, watcher }
+    }
+
+    /// Where it is served.
+    pub fn binding(&self) -> &Binding {
+        &self.binding
     }
 
     /// The page to answer with while it is offline.
@@ -55,9 +141,9 @@ impl Application {
         self.page.clone()
     }
 
-    /// What becomes of the headers of its answers, by the newest configuration.
-    pub fn headers(&self) -> watch::Receiver<ByPath<HeaderChanges>> {
-        self.headers.clone()
+    /// What the outer stack obeys, by the newest configuration.
+    pub fn settings(&self) -> Followed {
+        self.settings.clone()
     }
 
     /// What there is to dispatch to.
@@ -70,68 +156,32 @@ impl Application {
         &self.supervisor
     }
 
-    /// Stops its processes within `limit`, and obeys no file any more.
-    pub async fn stop(&mut self, limit: Duration) {
+    /// How long its processes may take to stop, by the newest configuration.
+    pub fn shutdown_limit(&self) -> Duration {
+        self.settings.config.borrow().shutdown_time_limit
+    }
+
+    /// Stops its processes within their limit, and obeys no file any more.
+    pub async fn stop(&self) {
         self.watcher.abort();
-        self.supervisor.stop(limit).await;
+        self.supervisor.stop(self.shutdown_limit()).await;
     }
 }
 
-async fn obey_web_config(
-    mut config: Arc<Config>,
-    supervisor: Supervisor,
-    headers: watch::Sender<ByPath<HeaderChanges>>,
-) {
-    let site_root = config.site_root.clone();
-    let mut seen = state(&site_root);
-    let mut ticks = interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        let now = state(&site_root);
-        if now == seen {
-            continue;
-        }
-        seen = now;
-        match config::reload(&config) {
-            // ANCM: globalmodule.cpp; `disallowRotationOnConfigChange` is how a blue/green deployment forbids this.
-            Ok(_) if config.ignores_changes() => {
-                tracing::info!(target: "server", "web.config has changed, which `disallowRotationOnConfigChange` ignores");
-            }
-            Ok(loaded) => {
-                tracing::info!(target: "server", event_id = 1021, file = %loaded.file.display(), "web.config has changed; starting anew from it");
-                config = Arc::new(loaded.config);
-                headers.send_replace(from_config::response_headers(&config));
-                supervisor.recycle(Arc::clone(&config));
-            }
-            Err(errors) => {
-                tracing::error!(target: "server", event_id = 1034, %errors, "web.config has changed and cannot be used; what runs goes on as before");
-            }
-        }
+// === impl Publisher ===
+
+impl Publisher {
+    fn new(config: &Arc<Config>) -> (Self, Followed) {
+        let (headers, followed_headers) = watch::channel(from_config::response_headers(config));
+        let (hold, followed_hold) = watch::channel(from_config::hold_settings(config));
+        let (config, followed_config) = watch::channel(Arc::clone(config));
+        let followed = Followed { headers: followed_headers, hold: followed_hold, config: followed_config };
+        (Self { headers, hold, config }, followed)
     }
-}
 
-/// What changes when the file is written, replaced or touched.
-#[derive(PartialEq)]
-struct State {
-    modified: Option<std::time::SystemTime>,
-    length: Option<u64>,
-}
-
-/// The state of all files that may be the folder's `web.config`, whichever their case is.
-fn state(site_root: &Path) -> Vec<State> {
-    let Ok(entries) = fs::read_dir(site_root) else { return Vec::new() };
-    let wanted = ancm_tower::contract::WEB_CONFIG_FILE;
-    entries
-        .filter_map(Result::ok)
-        .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.eq_ignore_ascii_case(wanted)))
-        .map(|entry| {
-            // Of the file itself, should it be a link.
-            let metadata = fs::metadata(entry.path()).ok();
-            State {
-                modified: metadata.as_ref().and_then(|metadata| metadata.modified().ok()),
-                length: metadata.as_ref().map(fs::Metadata::len),
-            }
-        })
-        .collect()
+    fn publish(&self, config: &Arc<Config>) {
+        self.headers.send_replace(from_config::response_headers(config));
+        self.hold.send_replace(from_config::hold_settings(config));
+        self.config.send_replace(Arc::clone(config));
+    }
 }

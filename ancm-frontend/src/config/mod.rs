@@ -38,9 +38,11 @@ mod findings;
 pub(crate) mod gate;
 mod handler_settings;
 mod http_platform;
+mod inheriting;
 mod malformed;
 mod nearest;
 mod note;
+mod parents;
 mod reading;
 mod rules;
 pub mod secrets;
@@ -54,9 +56,12 @@ mod xml;
 
 pub use error::ConfigErrors;
 pub use gate::GUARDED_SECTIONS;
+pub(crate) use inheriting::examine;
+pub use inheriting::{load_inheriting, reload};
 pub use note::{Note, NoteKind};
-pub(crate) use reading::{Examination, examine};
-pub use reading::{Loaded, Parent, load, load_ignoring, load_inheriting, parse, reload};
+pub use parents::{Parent, parents};
+pub(crate) use reading::Examination;
+pub use reading::{Loaded, load, load_ignoring, parse};
 pub(crate) use rules::NOTE_OF_DEVELOPMENT;
 
 /// One application's configuration.
@@ -113,7 +118,9 @@ pub struct Config {
     pub locations: Vec<Location>,
     /// Which element says what to start.
     pub launcher: Launcher,
-    /// Applications that it lies below and inherits from, the outermost first; not from the file either.
+    /// Where it is served in its site: `/`, or `/app`; not from the file, but from whoever runs it.
+    pub path_base: String,
+    /// Folders that it lies below in its site and inherits from, the outermost first; not from the file either.
     pub parents: Vec<Parent>,
     /// Sections that keep people out and are ignored nevertheless; not from the file, but from whoever runs it.
     pub ignored_sections: Vec<String>,
@@ -244,6 +251,7 @@ impl Default for Config {
             custom_headers: Vec::new(),
             locations: Vec::new(),
             launcher: Launcher::AspNetCore,
+            path_base: "/".to_owned(),
             parents: Vec::new(),
             ignored_sections: Vec::new(),
         };
@@ -272,6 +280,7 @@ impl fmt::Debug for Config {
         debug.field("customHeaders", &self.custom_headers);
         debug.field("locations", &self.locations);
         debug.field("launcher", &self.launcher);
+        debug.field("pathBase", &self.path_base);
         debug.field("parents", &self.parents);
         debug.field("ignoredSections", &self.ignored_sections).finish()
     }

@@ -26,3 +26,5 @@ pub(super) const START_FAILED: u32 = 1020;
 pub(super) const RECYCLED: u32 = 1021;
 /// A process has ended.
 pub(super) const EXITED: u32 = 1030;
+/// The configuration cannot be used.
+pub(super) const MISCONFIGURED: u32 = 1034;
