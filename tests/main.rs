@@ -3,6 +3,7 @@
 
 mod bad_answers;
 mod configuration;
+mod conformance;
 mod crashes;
 mod demo;
 mod head_guard;

@@ -1,4 +1,5 @@
 //! Bodies: both ways at the same time, piece by piece, and no faster than the other end takes them.
+#![expect(non_snake_case, reason = "a test carries the name of the row that it is about")]
 
 use std::{fs, io::Write, thread, time::Duration};
 
@@ -112,7 +113,7 @@ fn delivers_every_event_within_50_ms() {
 }
 
 #[test]
-fn lets_request_and_answer_take_turns() {
+fn R19_request_and_answer_take_turns() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
     let mut client = frontend.connect();
