@@ -221,7 +221,7 @@ fn passes_the_headers_of_an_answer() {
 }
 
 #[test]
-fn does_not_pass_on_that_the_application_closes_its_connection() {
+fn S5_connection_close_of_the_application_is_not_passed_on() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
     let mut client = frontend.connect();

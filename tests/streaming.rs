@@ -1,5 +1,4 @@
 //! Bodies: both ways at the same time, piece by piece, and no faster than the other end takes them.
-#![expect(non_snake_case, reason = "a test carries the name of the row that it is about")]
 
 use std::{fs, io::Write, thread, time::Duration};
 
@@ -18,11 +17,7 @@ const HUNDRED_MB: usize = 100 * 1024 * 1024;
 /// A site that takes bodies of any length, which both sides have to be told.
 fn site_without_limits() -> Option<App> {
     let app = App::site()?.body_limit(u64::from(u32::MAX));
-    let file = app.path("Site.runtimeconfig.json");
-    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-    let switch = "Microsoft.AspNetCore.Server.IISIntegration.ClearMaxRequestBodySize";
-    json["runtimeOptions"]["configProperties"][switch] = true.into();
-    fs::write(file, json.to_string()).unwrap();
+    app.configure_runtime("Microsoft.AspNetCore.Server.IISIntegration.ClearMaxRequestBodySize", true);
     Some(app)
 }
 

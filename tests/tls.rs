@@ -1,5 +1,4 @@
 //! HTTPS in front: what the application is told of it, certificates of clients, and the files.
-#![expect(non_snake_case, reason = "a test carries the name of the row that it is about")]
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustix::process::Signal;

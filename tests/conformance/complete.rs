@@ -26,8 +26,8 @@ fn tests_of_this_program() -> BTreeSet<String> {
 fn is_in_source(test: &str) -> bool {
     let Some((file, name)) = test.split_once(".rs::") else { return false };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(root.join(format!("{file}.rs"))).unwrap_or_default();
-    text.contains(&format!("fn {name}("))
+    let source = fs::read_to_string(root.join(format!("{file}.rs"))).unwrap_or_default();
+    source.contains(&format!("fn {name}("))
 }
 
 /// The row that a test's name claims: `P3` of `ports::P3_is_so`.

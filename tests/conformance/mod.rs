@@ -4,10 +4,11 @@
 //! named after it, the row's id in front: `P3_configured_port_out_of_range_is_502`. `tests/CONFORMANCE.md` is made
 //! from the table ([`document`]), and the table is checked against the tests that this program really has
 //! ([`complete`]).
-#![expect(non_snake_case, reason = "a test carries the name of the row that it is about")]
 
 mod complete;
+mod compression;
 mod document;
+mod hello;
 mod ports;
 mod table;
 mod v1;

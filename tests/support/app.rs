@@ -5,8 +5,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
+    time::{Duration, SystemTime},
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{backend, kestrel};
@@ -129,6 +131,20 @@ impl App {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("it lies in the folder")).expect("a folder");
         fs::write(path, content).expect("a file");
+    }
+
+    /// Sets one of the `configProperties` in `Site.runtimeconfig.json`.
+    pub(crate) fn configure_runtime(&self, property: &str, value: bool) {
+        let file = self.path("Site.runtimeconfig.json");
+        let mut json: Value = serde_json::from_slice(&fs::read(&file).expect("a file")).expect("JSON");
+        json["runtimeOptions"]["configProperties"][property] = value.into();
+        fs::write(file, json.to_string()).expect("a file");
+    }
+
+    /// Gives a file another time of change and no other content.
+    pub(crate) fn touch(&self, name: &str) {
+        let file = fs::File::options().append(true).open(self.path(name)).expect("it is there");
+        file.set_modified(SystemTime::now() + Duration::from_secs(1)).expect("a time of change");
     }
 
     /// Puts `app_offline.htm` there at one stroke, as a deployment does.
