@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-use super::{SERIES, Stand, rows};
+use super::{SERIES, Stand, departures, rows};
 
 /// Rows whose tests are on their way. A row here may name no test yet.
 const STILL_BEING_WRITTEN: &[&str] =
@@ -79,9 +79,17 @@ fn every_row_that_applies_has_a_test_that_carries_its_id() {
 fn every_test_that_the_table_names_exists() {
     let existing = tests_of_this_program();
     assert!(existing.len() > 100, "the list of the tests: {existing:?}");
-    let named = rows().flat_map(|row| row.tests);
+    let named = rows().flat_map(|row| row.tests).chain(departures().flat_map(|departure| departure.tests));
     let absent: Vec<_> = named.filter(|test| !existing.contains(**test) && !is_in_source(test)).collect();
     assert!(absent.is_empty(), "there is no such test: {absent:?}");
+}
+
+#[test]
+fn every_departure_has_an_id_of_its_own_and_a_test() {
+    let untested: Vec<_> = departures().filter(|departure| departure.tests.is_empty()).collect();
+    assert!(untested.is_empty(), "{untested:?}");
+    let ids: BTreeSet<&str> = departures().map(|departure| departure.id).collect();
+    assert_eq!(ids.len(), departures().count(), "one id twice");
 }
 
 #[test]

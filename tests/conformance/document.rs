@@ -1,8 +1,8 @@
 //! `tests/CONFORMANCE.md`, made from the table so that it cannot say anything else.
 
-use std::{fmt::Write, fs, path::Path};
+use std::{fs, path::Path};
 
-use super::{Row, Stand, rows};
+use super::{Departure, Row, Stand, counterparts::COUNTERPARTS, defects::DEFECTS, rows};
 
 /// With this variable the file is written anew instead of compared.
 const BLESS: &str = "ANCM_BLESS";
@@ -15,12 +15,32 @@ Made from the table in `tests/conformance/`; `ANCM_BLESS=1 cargo test --test mai
 
 fn document() -> String {
     let mut text = HEAD.to_owned();
-    text.push_str("\n## Their tests\n\n| id | theirs | holds | here | ours |\n|---|---|---|---|---|\n");
+    text.push_str("\n## Their tests\n\n");
+    text.push_str(&line(["id", "theirs", "holds that", "here", "our tests"]));
+    text.push_str(&line(["---"; 5]));
     for row in rows() {
-        let Row { id, original, asserts, .. } = row;
-        let _ = writeln!(text, "| {id} | {original} | {asserts} | {} | {} |", stand(row), tests(row.tests));
+        text.push_str(&line([row.id, row.original, row.asserts, &stand(row), &tests(row.tests)]));
     }
+    text.push_str("\n## Where we leave it on purpose\n\n");
+    departures(&mut text, "the module", DEFECTS);
+    text.push_str("\n## What takes the place of what only Windows has\n\n");
+    departures(&mut text, "Windows and IIS", COUNTERPARTS);
     text
+}
+
+fn departures(text: &mut String, theirs: &str, list: &[Departure]) {
+    text.push_str(&line(["id", theirs, "ancm", "our tests"]));
+    text.push_str(&line(["---"; 4]));
+    for Departure { id, theirs, ours, why, tests: proofs } in list {
+        let ours = if why.is_empty() { (*ours).to_owned() } else { format!("{ours} ({why})") };
+        text.push_str(&line([id, theirs, &ours, &tests(proofs)]));
+    }
+}
+
+/// A line of a table.
+fn line<const N: usize>(cells: [&str; N]) -> String {
+    let cells = cells.map(|cell| cell.replace('|', "\\|"));
+    format!("| {} |\n", cells.join(" | "))
 }
 
 fn stand(row: &Row) -> String {

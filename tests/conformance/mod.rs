@@ -7,6 +7,8 @@
 
 mod complete;
 mod compression;
+mod counterparts;
+mod defects;
 mod document;
 mod hello;
 mod ports;
@@ -38,6 +40,18 @@ pub(crate) enum Stand {
     NotApplicable(&'static str),
 }
 
+/// Something that ANCM does, or has, and we do otherwise.
+#[derive(Debug)]
+pub(crate) struct Departure {
+    pub(crate) id: &'static str,
+    pub(crate) theirs: &'static str,
+    pub(crate) ours: &'static str,
+    /// Empty where it goes without saying.
+    pub(crate) why: &'static str,
+    /// As in [`Row`]; their names are free.
+    pub(crate) tests: &'static [&'static str],
+}
+
 /// The ids that there must be: all of ANCM's list, counted.
 const SERIES: &[(char, u32)] = &[
     ('P', 3),
@@ -53,6 +67,11 @@ const SERIES: &[(char, u32)] = &[
     ('R', 19),
     ('V', 29),
 ];
+
+/// Everything that we do otherwise.
+fn departures() -> impl Iterator<Item = &'static Departure> {
+    [defects::DEFECTS, counterparts::COUNTERPARTS].into_iter().flatten()
+}
 
 /// All rows: of the module's second version, of its wire tests, of its first version.
 fn rows() -> impl Iterator<Item = &'static Row> {
