@@ -74,7 +74,7 @@ pub(crate) const COUNTERPARTS: &[Departure] = &[
         why: "",
         tests: &[
             "lifecycle::the_application_gets_its_environment",
-            "headers::nothing_of_the_protocol_comes_from_the_client",
+            "headers::V23_filter_out_request_headers_of_the_protocol_in_any_case",
         ],
     },
     Departure {

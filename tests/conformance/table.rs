@@ -271,35 +271,48 @@ pub(crate) const ROWS: &[Row] = &[
         original: "CanSendAndReceieveData (WebSocketTests.cs)",
         asserts: "1000 messages of text come back in order",
         stand: Stand::AsItIs,
-        tests: &[],
+        tests: &["websockets::frames::W1_can_send_and_receive_a_thousand_messages_in_order"],
     },
     Row {
         id: "W2",
         original: "AttemptCompressionWorks (WebSocketTests.cs)",
         asserts: "a client offers compression: the application sees no offer, and the echo works",
-        stand: Stand::AsItIs,
-        tests: &[],
+        stand: Stand::Adapted(
+            "the connection is a tunnel, so the offer reaches the application; where it accepts, messages are \
+             compressed from end to end, where it does not, the client is told nothing of compression",
+        ),
+        tests: &[
+            "websockets::handshakes::W2_attempt_to_compress_is_agreed_on_by_both_ends_and_works",
+            "websockets::handshakes::W2_attempt_to_compress_is_seen_by_the_application",
+            "websockets::handshakes::W2_without_an_attempt_to_compress_the_application_sees_none",
+        ],
     },
     Row {
         id: "W3",
         original: "OnStartedCalledForWebSocket, WebReadBeforeUpgrade (WebSocketTests.cs)",
         asserts: "what happens before, at and after the upgrade is seen in its order",
         stand: Stand::AsItIs,
-        tests: &[],
+        tests: &[
+            "websockets::handshakes::W3_on_started_is_called_and_the_connection_upgraded",
+            "websockets::handshakes::W3_read_before_the_upgrade_ends_at_once",
+        ],
     },
     Row {
         id: "W4",
         original: "RequestWithBody_NotUpgradable, Http1_0_Request_NotUpgradable, Http1_0_Request_UpgradeErrors (WebSocketTests.cs)",
         asserts: "ordinary requests cannot be upgraded, and are answered with 200",
         stand: Stand::AsItIs,
-        tests: &[],
+        tests: &[
+            "websockets::handshakes::W4_request_with_a_body_is_not_upgradable",
+            "websockets::handshakes::W4_request_of_http_1_0_is_not_upgradable_and_an_upgrade_errs",
+        ],
     },
     Row {
         id: "W5",
         original: "UpgradeFeatureDetectionEnabled_OutOfProcess, UpgradeFeatureDetectionDisabled_OutOfProcess (IISExpress: UpgradeFeatureDetectionTests.cs)",
         asserts: "the application has the upgrade feature where the server has WebSockets, and nowhere else",
         stand: Stand::AsItIs,
-        tests: &[],
+        tests: &["websockets::handshakes::W5_upgrade_feature_detection_mirrors_the_switch"],
     },
     Row {
         id: "Z1",
