@@ -38,7 +38,7 @@ pub(crate) fn kestrel() -> Option<PathBuf> {
     }
 }
 
-pub(crate) fn skip(reason: &str) {
+fn skip(reason: &str) {
     let required = env::var("ANCM_TEST_REQUIRE").is_ok_and(|value| value == "1");
     assert!(!required, "cannot be skipped (ANCM_TEST_REQUIRE=1): {reason}");
     println!("skipped: {reason}");

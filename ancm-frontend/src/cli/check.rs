@@ -64,8 +64,9 @@ struct Explanation {
 
 /// Explains the `web.config` of a folder, for people or as JSON; gives whether something is wrong.
 ///
-/// Wrong are faults of the file, a program that cannot be run or told its port, and settings that keep people out under IIS but not
-/// here, but for sections that are `ignored`. Values of environment variables that may be secrets are masked.
+/// Wrong are faults of the file, a program that cannot be run or told its port, and settings that keep people out
+/// under IIS but not here, but for sections that are `ignored`. Values of environment variables that may be secrets
+/// are masked.
 ///
 /// # Errors
 ///
