@@ -171,12 +171,13 @@ fn V16_request_timeout_is_waited_for_and_no_longer() {
     ];
     let frontends = rows.map(|(limit, _, _)| {
         let app = App::site()?.attribute("requestTimeout", limit);
-        let frontend = Frontend::serve(&app);
+        Some(Frontend::serve(&app))
+    });
+    for frontend in frontends.iter().flatten() {
         // The first answer of an application takes its time, too.
         let first = || (frontend.get("/HelloWorld").status() == 200).then_some(());
         eventually("the first answer", PATIENCE, first);
-        Some(frontend)
-    });
+    }
     thread::scope(|scope| {
         let asked = frontends.iter().flatten().zip(rows).map(|(frontend, (limit, after, expected))| {
             let asked = scope.spawn(move || frontend.get(&format!("/slow?head={after}")).status());
