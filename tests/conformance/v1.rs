@@ -40,7 +40,7 @@ pub(crate) const ROWS: &[Row] = &[
         original: "V21_ShutdownTimeLimitTest (FunctionalTest.cs)",
         asserts: "the same by app_offline: 503 while it lasts, a new process after it",
         stand: Stand::Adapted(
-            "limit and delay are a fifth of ANCM's, 30 s and 10 s; requests get the page at once",
+            "limit and delay are half of ANCM's, 30 s and 10 s; requests get the page at once",
         ),
         tests: &["conformance::v1::stopping::V4_shutdown_time_limit_holds_for_app_offline"],
     },
@@ -144,8 +144,8 @@ pub(crate) const ROWS: &[Row] = &[
         original: "RequestTimeoutTest, V21_RequestTimeoutTest (FunctionalTest.cs)",
         asserts: "an answer that comes before the limit is 200, one that comes later is a failure",
         stand: Stand::Adapted(
-            "limits and delays are a sixth of ANCM's 2 min and 1 min with 65 s, a fifth of its 20 s and \
-             10 s with 15 s; the failure is 504, which ANCM does not tell from a bad gateway",
+            "2 min and 1 min with 65 s are a quarter of that, 20 s and 10 s with 15 s are as they were; \
+             the failure is 504, which ANCM does not tell from a bad gateway",
         ),
         tests: &["conformance::v1::processes::V16_request_timeout_is_waited_for_and_no_longer"],
     },

