@@ -96,7 +96,12 @@ impl Start {
 
     /// `ancm COMMAND --app BINDING=DIR …`; whoever has made the applications keeps them.
     pub(crate) fn several(command: &str, apps: &[(&str, &App)]) -> Self {
-        let mut start = Self { arguments: vec![command.into()], environment: Vec::new(), folder: None };
+        let mut start = Self {
+            wrapper: Vec::new(),
+            arguments: vec![command.into()],
+            environment: Vec::new(),
+            folder: None,
+        };
         start.environment.push(("ANCM_FRONTEND_LOG_FORMAT".into(), "json".into()));
         for (binding, app) in apps {
             start = start.argument("--app").argument(&format!("{binding}={}", app.root().display()));
