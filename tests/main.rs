@@ -5,6 +5,7 @@ mod bad_answers;
 mod configuration;
 mod crashes;
 mod demo;
+mod fidelity;
 mod head_guard;
 mod headers;
 mod lifecycle;
