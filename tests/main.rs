@@ -1,6 +1,7 @@
 //! The whole program `ancm`, with real processes, real sockets and, where they are at hand, real ASP.NET Core
 //! applications (`ANCM_TEST_KESTREL` names their folder).
 
+mod backend;
 mod bad_answers;
 mod configuration;
 mod crashes;
