@@ -3,11 +3,14 @@
 #![expect(non_snake_case, reason = "a test that proves a row of `conformance` carries its id: `P3_…`")]
 
 mod applications;
+mod backend;
 mod bad_answers;
 mod configuration;
 mod conformance;
 mod crashes;
 mod demo;
+
+mod fidelity;
 mod generations;
 mod head_guard;
 mod headers;
