@@ -15,7 +15,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     binding::Binding,
-    config::{Config, ConfigErrors, Parent},
+    config::{self, Config, ConfigErrors, Note, Parent, Stamps},
     offline,
     output::Output,
     spawn::Spawner,
@@ -70,26 +70,43 @@ impl Hosted {
         if config.path_base != binding.path_base() {
             binding.path_base().clone_into(&mut Arc::make_mut(&mut config).path_base);
         }
+        if config.seen.is_none() {
+            let seen = Stamps::take(&config.site_root, &config.parents);
+            Arc::make_mut(&mut config).seen = Some(seen);
+        }
         Self { binding, config, errors: None }
     }
 
-    /// An application whose configuration cannot be used yet: it is started as soon as the file is right.
+    /// Reads the configuration of an application, and tells what is worth knowing about it.
     ///
-    /// Folder, parents and ignored sections are those by which its configuration was to be loaded.
-    pub fn misconfigured<S: AsRef<str>>(
+    /// One that [cannot be used](Self::errors) is started as soon as its file is right. Folder, parents and ignored sections
+    /// are those of [`config::load_inheriting`].
+    pub fn load<S: AsRef<str>>(
         binding: Binding,
         site_root: &Path,
         parents: &[Parent],
         ignored: &[S],
-        errors: ConfigErrors,
-    ) -> Self {
-        let config = Config {
-            site_root: std::path::absolute(site_root).unwrap_or_else(|_| site_root.to_owned()),
-            parents: parents.to_vec(),
-            ignored_sections: ignored.iter().map(|section| section.as_ref().to_owned()).collect(),
-            ..Config::default()
-        };
-        Self { errors: Some(errors), ..Self::new(binding, Arc::new(config)) }
+    ) -> (Self, Vec<Note>) {
+        // Before the file is read, so that the change that mends it is seen.
+        let seen = Stamps::take(site_root, parents);
+        match config::load_inheriting(site_root, parents, ignored) {
+            Ok(loaded) => (Self::new(binding, Arc::new(loaded.config)), loaded.notes),
+            Err(errors) => {
+                let config = Config {
+                    site_root: std::path::absolute(site_root).unwrap_or_else(|_| site_root.to_owned()),
+                    parents: parents.to_vec(),
+                    ignored_sections: ignored.iter().map(|section| section.as_ref().to_owned()).collect(),
+                    seen: Some(seen),
+                    ..Config::default()
+                };
+                (Self { errors: Some(errors), ..Self::new(binding, Arc::new(config)) }, Vec::new())
+            }
+        }
+    }
+
+    /// Why its configuration cannot be used, if so.
+    pub fn errors(&self) -> Option<&ConfigErrors> {
+        self.errors.as_ref()
     }
 
     /// Where it is served.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Config, ConfigErrors, Loaded, Note, NoteKind, Parent, file,
+    Config, ConfigErrors, Loaded, Note, NoteKind, Parent, Stamps, file,
     reading::{Examination, Reach, examine_from},
     variables,
 };
@@ -25,6 +25,7 @@ pub fn load_inheriting<S: AsRef<str>>(
 ) -> Result<Loaded, ConfigErrors> {
     let environment = variables::Environment::of_process();
     let environment = &|name: &str| environment.get(name);
+    let seen = Stamps::take(site_root, parents);
     let mut config = Config::default();
     let mut notes = Vec::new();
     for parent in parents {
@@ -36,6 +37,7 @@ pub fn load_inheriting<S: AsRef<str>>(
     let loaded = examine_from(config, site_root, environment, Reach::Own).into_result()?;
     let mut loaded = loaded.guarded(ignored)?;
     loaded.notes.extend(notes);
+    loaded.config.seen = Some(seen);
     loaded.config.parents = parents.to_vec();
     loaded.config.ignored_sections = ignored.iter().map(|section| section.as_ref().to_owned()).collect();
     Ok(loaded)

@@ -49,6 +49,7 @@ pub mod secrets;
 mod settings;
 mod site;
 mod source;
+mod stamps;
 mod survey;
 mod values;
 pub mod variables;
@@ -63,6 +64,7 @@ pub use parents::{Parent, parents};
 pub(crate) use reading::Examination;
 pub use reading::{Loaded, load, load_ignoring, parse};
 pub(crate) use rules::NOTE_OF_DEVELOPMENT;
+pub use stamps::Stamps;
 
 /// One application's configuration.
 ///
@@ -124,6 +126,8 @@ pub struct Config {
     pub parents: Vec<Parent>,
     /// Sections that keep people out and are ignored nevertheless; not from the file, but from whoever runs it.
     pub ignored_sections: Vec<String>,
+    /// What the files looked like before they were read; `None` if it was not read from files.
+    pub seen: Option<Stamps>,
 }
 
 /// A part of the site with settings of its own, complete with those that it inherits.
@@ -254,6 +258,7 @@ impl Default for Config {
             path_base: "/".to_owned(),
             parents: Vec::new(),
             ignored_sections: Vec::new(),
+            seen: None,
         };
         for attribute in attributes::ATTRIBUTES {
             // Those without a default, as `processPath`, refuse it.

@@ -1,12 +1,10 @@
 //! Reads the configurations of all applications that are to be served.
 
-use std::sync::Arc;
-
 use super::super::{Exit, Failure, applications::Placed, arguments::Run};
 use crate::{
     application::Hosted,
     binding::Binding,
-    config::{self, ConfigErrors, NOTE_OF_DEVELOPMENT, Note, NoteKind},
+    config::{ConfigErrors, NOTE_OF_DEVELOPMENT, Note, NoteKind},
 };
 
 /// Why nothing can be served.
@@ -28,28 +26,24 @@ fn listed(all: &[(Binding, ConfigErrors)]) -> String {
 /// All applications; one whose configuration cannot be used is among them, unless there is no other.
 pub(super) fn hosted(options: &Run) -> Result<Vec<Hosted>, Failure> {
     let placed = options.applications.placed().map_err(|twice| Failure::new(Exit::Usage, twice))?;
-    if let [only] = placed.as_slice() {
-        let loaded = config::load_inheriting(&only.dir, &only.parents, &options.ignore.sections);
-        let loaded = loaded.map_err(unusable)?;
-        loaded.notes.iter().for_each(|note| report(note, None));
-        return Ok(vec![Hosted::new(only.binding.clone(), Arc::new(loaded.config))]);
-    }
+    let is_alone = placed.len() == 1;
     let mut hosted = Vec::new();
-    let mut wrong = Vec::new();
     for Placed { binding, dir, parents } in placed {
-        let ignored = &options.ignore.sections;
-        match config::load_inheriting(&dir, &parents, ignored) {
-            Ok(loaded) => {
-                loaded.notes.iter().for_each(|note| report(note, Some(&binding)));
-                hosted.push(Hosted::new(binding, Arc::new(loaded.config)));
+        let (one, notes) = Hosted::load(binding, &dir, &parents, &options.ignore.sections);
+        match one.errors().cloned() {
+            Some(errors) if is_alone => return Err(unusable(errors)),
+            Some(errors) if !dir.is_dir() => {
+                return Err(unusable(Unusable::Folder(one.binding().clone(), errors)));
             }
-            Err(errors) if !dir.is_dir() => return Err(unusable(Unusable::Folder(binding, errors))),
-            Err(errors) => {
-                wrong.push((binding.clone(), errors.clone()));
-                hosted.push(Hosted::misconfigured(binding, &dir, &parents, ignored, errors));
-            }
+            _ => {}
         }
+        for note in &notes {
+            report(note, (!is_alone).then(|| one.binding()));
+        }
+        hosted.push(one);
     }
+    let wrong = hosted.iter().filter_map(|one| Some((one.binding().clone(), one.errors()?.clone())));
+    let wrong: Vec<_> = wrong.collect();
     if wrong.len() == hosted.len() {
         return Err(unusable(Unusable::All(wrong)));
     }
