@@ -7,33 +7,11 @@ use std::{collections::BTreeSet, fs, time::Duration};
 use crate::support::{
     PATIENCE,
     app::App,
-    client::{Response, get, request},
+    client::{get, request},
     eventually,
-    frontend::{Frontend, Start, Started},
-    log::Line,
-    process::Watched,
+    frontend::{Frontend, Start},
+    site::{pid, sites},
 };
-
-fn sites<const N: usize>() -> Option<[App; N]> {
-    let apps: Option<Vec<App>> = (0..N).map(|_| App::site()).collect();
-    apps?.try_into().ok()
-}
-
-/// Whether a line of the log speaks of this application.
-fn is_about(line: &Line, application: &str) -> bool {
-    line.field("application").is_some_and(|name| name == application)
-}
-
-/// Waits for the nth process of an application that became ready.
-fn started(frontend: &Frontend, application: &str, n: usize) -> Started {
-    let about = |line: &Line| line.is_event(1001) && is_about(line, application);
-    let line = frontend.log.nth(&format!("a process of {application}"), n, about);
-    Started { pid: line.number("pid"), port: u16::try_from(line.number("port")).expect("a port") }
-}
-
-fn pid(response: &Response) -> Option<i64> {
-    response.header("x-site-pid").map(|pid| pid.parse().expect("a number"))
-}
 
 fn asks(host: &str, target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")
@@ -60,7 +38,7 @@ fn H3_ten_applications_started_at_once_all_answer() {
         pids.insert(pid(&response));
     }
     assert_eq!(pids.len(), 10);
-    let ports: BTreeSet<u16> = bindings.iter().map(|binding| started(&frontend, binding, 1).port).collect();
+    let ports: BTreeSet<u16> = bindings.iter().map(|binding| frontend.started_at(binding, 1).port).collect();
     assert_eq!(ports.len(), 10);
     frontend.assert_sound();
 }
@@ -71,8 +49,8 @@ fn H4_two_applications_have_processes_of_their_own() {
     let frontend = Start::run_several(&[("/app1", &one), ("/app2", &two)]).serve();
     let (first, second) = (frontend.get("/app1/HelloWorld"), frontend.get("/app2/HelloWorld"));
     assert_eq!((first.status(), second.status()), (200, 200));
-    assert_eq!(pid(&first), Some(started(&frontend, "/app1", 1).pid));
-    assert_eq!(pid(&second), Some(started(&frontend, "/app2", 1).pid));
+    assert_eq!(pid(&first), Some(frontend.started_at("/app1", 1).pid));
+    assert_eq!(pid(&second), Some(frontend.started_at("/app2", 1).pid));
     assert_ne!(pid(&first), pid(&second));
 
     let environment = |target| frontend.get(target).json();
@@ -93,7 +71,7 @@ fn H4_two_applications_have_processes_of_their_own() {
 fn an_application_sees_its_path_base_however_the_client_writes_it() {
     let Some([root, shop]) = sites() else { return };
     let frontend = Start::run_several(&[("/", &root), ("/my shop", &shop)]).serve();
-    let (root, shop) = (started(&frontend, "/", 1).pid, started(&frontend, "/my shop", 1).pid);
+    let (root, shop) = (frontend.started_at("/", 1).pid, frontend.started_at("/my shop", 1).pid);
     let mut client = frontend.connect();
     for (target, by, base, path) in [
         ("/request/a", root, "", "/request/a"),
@@ -128,7 +106,7 @@ fn a_host_that_is_named_has_applications_of_its_own() {
     let all = [("shop.example.com/", &one), ("shop.example.com/app", &two), ("/", &three)];
     let frontend = Start::run_several(&all).serve();
     let (one, two) =
-        (started(&frontend, "shop.example.com/", 1).pid, started(&frontend, "shop.example.com/app", 1).pid);
+        (frontend.started_at("shop.example.com/", 1).pid, frontend.started_at("shop.example.com/app", 1).pid);
     let mut client = frontend.connect();
     for (host, target, by) in [
         ("shop.example.com", "/HelloWorld", one),
@@ -159,36 +137,13 @@ fn limits_of_a_part_of_a_site_hold_below_the_path_base() {
 }
 
 #[test]
-fn each_application_goes_offline_and_recycles_by_itself() {
-    let Some([one, two]) = sites() else { return };
-    let frontend = Start::run_several(&[("/one", &one), ("/two", &two)]).serve();
-    let first = started(&frontend, "/one", 1).pid;
-    let second = started(&frontend, "/two", 1).pid;
-    one.take_offline("back soon");
-    eventually("/one is offline", PATIENCE, || (frontend.get("/one").status() == 503).then_some(()));
-    assert_eq!(pid(&frontend.get("/two/HelloWorld")), Some(second));
-    let offline = frontend.log.event(1012, 1);
-    assert!(is_about(&offline, "/one"), "{}", offline.text);
-    one.bring_online();
-    let third = started(&frontend, "/one", 2).pid;
-    assert_ne!(third, first);
-
-    let two = two.attribute("startupTimeLimit", "99");
-    let old = Watched::new(second);
-    started(&frontend, "/two", 2);
-    assert!(old.ends_within(PATIENCE));
-    assert_eq!(pid(&frontend.get("/one/HelloWorld")), Some(third));
-    drop(two);
-}
-
-#[test]
 fn all_applications_are_stopped_at_the_same_time() {
     let Some([one, two]) = sites() else { return };
     let (one, two) =
         (one.variable("SITE_SHUTDOWN", "delay:1500"), two.variable("SITE_SHUTDOWN", "delay:1500"));
     let mut frontend = Start::run_several(&[("/one", &one), ("/two", &two)]).serve();
-    started(&frontend, "/one", 1);
-    started(&frontend, "/two", 1);
+    frontend.started_at("/one", 1);
+    frontend.started_at("/two", 1);
     assert_eq!(frontend.stop().code(), Some(0));
     frontend.log.ended();
     let of = |id: i64| {
@@ -198,31 +153,6 @@ fn all_applications_are_stopped_at_the_same_time() {
     let (asked, ended) = (of(1006), of(1030));
     assert_eq!((asked.len(), ended.len()), (2, 2), "{}", frontend.log.report());
     assert!(asked.iter().max() < ended.iter().min(), "{}", frontend.log.report());
-}
-
-#[test]
-fn one_that_is_configured_wrongly_is_answered_500_while_the_others_are_served() {
-    let Some([right]) = sites() else { return };
-    let wrong = App::misbehaving("").attribute("startupTimeLimit", "99999");
-    let frontend = Start::run_several(&[("/right", &right), ("/wrong", &wrong)]).serve();
-    assert_eq!(frontend.get("/right/HelloWorld").status(), 200);
-    let response = frontend.get("/wrong/any");
-    assert_eq!(response.status(), 500);
-    assert_eq!(response.header("proxy-status"), Some("ancm; error=proxy_configuration_error"));
-    assert!(response.text().contains("500.0"), "{}", response.text());
-    assert!(!response.text().contains("99999"), "details are for developers");
-    let line = frontend.log.event(1034, 1);
-    assert!(is_about(&line, "/wrong") && line.text.contains("startupTimeLimit"), "{}", line.text);
-
-    // Still wrong, and then right.
-    let wrong = wrong.attribute("startupTimeLimit", "x");
-    frontend.log.first("the second fault", |line| line.is_event(1034) && line.text.contains("\\\"x\\\""));
-    assert_eq!(frontend.get("/wrong/any").status(), 500);
-    let wrong = wrong.attribute("startupTimeLimit", "60");
-    started(&frontend, "/wrong", 1);
-    eventually("it is served", PATIENCE, || (frontend.get("/wrong/any").status() != 500).then_some(()));
-    assert_eq!(frontend.get("/right/HelloWorld").status(), 200);
-    drop(wrong);
 }
 
 #[test]
@@ -282,8 +212,8 @@ fn a_folder_beside_others_is_served_at_the_root() {
     let Some([root, app]) = sites() else { return };
     let place = format!("/app={}", app.root().display());
     let frontend = Start::run(&root).argument("--app").argument(&place).serve();
-    assert_eq!(pid(&frontend.get("/HelloWorld")), Some(started(&frontend, "/", 1).pid));
-    assert_eq!(pid(&frontend.get("/app/HelloWorld")), Some(started(&frontend, "/app", 1).pid));
+    assert_eq!(pid(&frontend.get("/HelloWorld")), Some(frontend.started_at("/", 1).pid));
+    assert_eq!(pid(&frontend.get("/app/HelloWorld")), Some(frontend.started_at("/app", 1).pid));
 }
 
 #[test]

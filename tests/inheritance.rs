@@ -11,26 +11,12 @@ use crate::support::{
     eventually,
     frontend::{Frontend, Start},
     load::{Load, Outcome},
-    log::Line,
     process::Watched,
+    site::pid,
 };
-
-/// Waits for the nth process of an application that became ready.
-fn started(frontend: &Frontend, application: &str, n: usize) -> i64 {
-    let about = |line: &Line| {
-        line.is_event(1001) && line.field("application").is_some_and(|name| name == application)
-    };
-    frontend.log.nth(&format!("a process of {application}"), n, about).number("pid")
-}
 
 fn environment(frontend: &Frontend, path: &str, name: &str) -> serde_json::Value {
     frontend.get(&format!("{path}/env")).json()[name].clone()
-}
-
-/// Touches a file, so that nothing of it changes but its time.
-fn touch(app: &App, name: &str) {
-    let file = fs::File::options().append(true).open(app.path(name)).unwrap();
-    file.set_modified(std::time::SystemTime::now()).unwrap();
 }
 
 #[test]
@@ -48,7 +34,7 @@ fn a_nested_application_gets_what_its_parent_does_not_keep_for_itself() {
     let location = "<location path=\".\" inheritInChildApplications=\"false\"><system.webServer>";
     let text = text.replace("<system.webServer>", location);
     parent.write("web.config", text.replace("</system.webServer>", "</system.webServer></location>"));
-    started(&frontend, "/child", 2);
+    frontend.started_at("/child", 2);
     eventually("the child has a process without it", PATIENCE, || {
         environment(&frontend, "/child", "FROM_PARENT").is_null().then_some(())
     });
@@ -99,11 +85,12 @@ fn folders_of_a_parent_on_the_way_count_too() {
 fn a_touched_file_of_the_parent_recycles_the_child_and_no_request_is_lost() {
     let (Some(parent), Some(child)) = (App::site(), App::site()) else { return };
     let frontend = Start::run_several(&[("/", &parent), ("/child", &child)]).serve();
-    let old = [Watched::new(started(&frontend, "/", 1)), Watched::new(started(&frontend, "/child", 1))];
+    let old =
+        [Watched::new(frontend.started_at("/", 1).pid), Watched::new(frontend.started_at("/child", 1).pid)];
     let load = Load::start(frontend.address(), "/child/HelloWorld", 4);
     load.reaches(20, "by the first process", |outcome| outcome.is(200));
-    touch(&parent, "web.config");
-    let new = started(&frontend, "/child", 2);
+    parent.touch("web.config");
+    let new = frontend.started_at("/child", 2).pid;
     load.reaches(20, "by the second process", |outcome| outcome.is_by(new));
     let outcomes = load.stop();
     let lost: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.is(200)).collect();
@@ -117,10 +104,10 @@ fn a_touched_file_of_the_parent_recycles_the_child_and_no_request_is_lost() {
 fn a_touched_file_of_the_child_leaves_the_parent_alone() {
     let (Some(parent), Some(child)) = (App::site(), App::site()) else { return };
     let frontend = Start::run_several(&[("/", &parent), ("/child", &child)]).serve();
-    let first = started(&frontend, "/", 1);
-    started(&frontend, "/child", 1);
-    touch(&child, "web.config");
-    started(&frontend, "/child", 2);
+    let first = frontend.started_at("/", 1).pid;
+    frontend.started_at("/child", 1);
+    child.touch("web.config");
+    frontend.started_at("/child", 2);
     let response = frontend.get("/HelloWorld");
     assert_eq!(response.header("x-site-pid"), Some(first.to_string().as_str()));
     assert_eq!(frontend.log.count(|line| line.is_event(1001)), 3);
@@ -154,17 +141,17 @@ fn V8_an_application_whose_parents_web_config_was_moved_away_and_back_has_a_new_
     let (Some(parent), Some(child)) = (App::site(), App::site()) else { return };
     let parent = parent.variable("FROM_PARENT", "yes");
     let frontend = Start::run_several(&[("/", &parent), ("/child", &child)]).serve();
-    let first = started(&frontend, "/child", 1);
+    let first = frontend.started_at("/child", 1).pid;
     assert_eq!(environment(&frontend, "/child", "FROM_PARENT"), "yes");
     let (file, away) = (parent.path("web.config"), parent.path("web.config.away"));
     fs::rename(&file, &away).unwrap();
     // A parent without a file has nothing to inherit; the parent's own process goes on.
-    let second = started(&frontend, "/child", 2);
+    let second = frontend.started_at("/child", 2).pid;
     eventually("nothing is inherited", PATIENCE, || {
         environment(&frontend, "/child", "FROM_PARENT").is_null().then_some(())
     });
     fs::rename(&away, &file).unwrap();
-    let third = started(&frontend, "/child", 3);
+    let third = frontend.started_at("/child", 3).pid;
     eventually("it is inherited again", PATIENCE, || {
         (environment(&frontend, "/child", "FROM_PARENT") == "yes").then_some(())
     });
@@ -172,4 +159,21 @@ fn V8_an_application_whose_parents_web_config_was_moved_away_and_back_has_a_new_
     assert!(Watched::new(second).ends_within(PATIENCE));
     assert_eq!(frontend.connect().exchange(get("/HelloWorld", &[])).status(), 200);
     fs::remove_file(child.path("Site.dll")).unwrap();
+}
+
+#[test]
+fn V9_recycle_below_a_parent_with_a_rewrite_rule() {
+    let (Some(parent), Some(child)) = (App::site(), App::site()) else { return };
+    let rule = "<rewrite><rules><rule name='all'><match url='^old/(.*)'/><action type='Rewrite' url='{R:1}'/>\
+                </rule></rules></rewrite>";
+    let parent = parent.variable("FROM_PARENT", "yes").section(rule);
+    let frontend = Start::run_several(&[("/", &parent), ("/child", &child)]).serve();
+    let first = frontend.started_at("/child", 1).pid;
+    let text = fs::read_to_string(parent.path("web.config")).unwrap();
+    parent.write("web.config.new", text.replace("'^old/", "'^older/"));
+    fs::rename(parent.path("web.config.new"), parent.path("web.config")).unwrap();
+    let second = frontend.started_at("/child", 2).pid;
+    assert!(Watched::new(first).ends_within(PATIENCE));
+    assert_eq!(pid(&frontend.get("/child/HelloWorld")), Some(second));
+    assert_eq!(environment(&frontend, "/child", "FROM_PARENT"), "yes");
 }

@@ -9,13 +9,13 @@ mod configuration;
 mod conformance;
 mod crashes;
 mod demo;
-
 mod fidelity;
 mod generations;
 mod head_guard;
 mod headers;
 mod inheritance;
 mod lifecycle;
+mod neighbours;
 mod offline;
 mod output;
 mod recycling;

@@ -229,6 +229,18 @@ impl Frontend {
         Started { pid: line.number("pid"), port: u16::try_from(line.number("port")).expect("a port") }
     }
 
+    /// The same for one application of several.
+    pub(crate) fn started_at(&self, application: &str, n: usize) -> Started {
+        let ready = |line: &Line| line.is_event(1001) && line.is_about(application);
+        let line = self.log.nth(&format!("a process of {application}"), n, ready);
+        Started { pid: line.number("pid"), port: u16::try_from(line.number("port")).expect("a port") }
+    }
+
+    /// How often an application of several was started anew because of its configuration.
+    pub(crate) fn recycles_at(&self, application: &str) -> usize {
+        self.log.count(|line| line.is_event(1021) && line.is_about(application))
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         process::signal(self.pid(), signal);
     }
