@@ -4,7 +4,9 @@
 mod bad_answers;
 mod configuration;
 mod crashes;
+mod debug_log;
 mod demo;
+mod events;
 mod head_guard;
 mod headers;
 mod lifecycle;
