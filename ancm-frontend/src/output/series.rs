@@ -34,11 +34,13 @@ pub(super) struct Series {
     /// The file that is open, or is to be opened.
     path: PathBuf,
     begun: SystemTime,
+    /// How many were begun within which second; none of their names is used again.
+    last: (i64, u32),
     in_use: InUse,
 }
 
 /// What the name of a file of a series says.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, PartialEq, Eq)]
 struct Name<'a> {
     stamp: &'a str,
     number: u32,
@@ -49,7 +51,8 @@ struct Name<'a> {
 /// A file that may be removed.
 struct Old {
     path: PathBuf,
-    modified: SystemTime,
+    /// When it was last written to; of several within one tick of the clock, the names tell.
+    age: (SystemTime, String, u32),
     same_slot: bool,
     kept: bool,
 }
@@ -58,7 +61,8 @@ struct Old {
 
 impl Series {
     pub(super) fn new(settings: LogFileSettings, path: PathBuf, pid: u32, in_use: InUse) -> Self {
-        Self { settings, pid, path, begun: SystemTime::now(), in_use }
+        let last = (OffsetDateTime::now_utc().unix_timestamp(), 1);
+        Self { settings, pid, path, begun: SystemTime::now(), last, in_use }
     }
 
     /// Removes what is not kept any more.
@@ -67,13 +71,13 @@ impl Series {
         let limits = &self.settings.limits;
         let mut files = self.files(folder);
         // The newest first; what nobody has written to for long is old, whatever its name says.
-        files.sort_by(|a, b| (b.modified, &b.path).cmp(&(a.modified, &a.path)));
+        files.sort_by(|a, b| b.age.cmp(&a.age));
         let now = SystemTime::now();
         let mut count = 0;
         for file in files {
             count += usize::from(file.same_slot);
             let too_many = file.same_slot && limits.max_files.is_some_and(|most| count > most);
-            let age = now.duration_since(file.modified).unwrap_or_default();
+            let age = now.duration_since(file.age.0).unwrap_or_default();
             if !file.kept && (too_many || limits.max_age.is_some_and(|most| age > most)) {
                 remove(&file.path);
             }
@@ -92,7 +96,7 @@ impl Series {
             // Another frontend, that serves the same folder.
             let of_another = name.pid != self.pid && Path::new("/proc").join(name.pid.to_string()).exists();
             Some(Old {
-                modified: metadata.modified().ok()?,
+                age: (metadata.modified().ok()?, name.stamp.to_owned(), name.number),
                 same_slot: name.slot == self.settings.slot,
                 kept: of_another || in_use.contains(&path),
                 path,
@@ -127,7 +131,9 @@ impl Place for Series {
 
     fn next(&mut self) -> io::Result<File> {
         let at = OffsetDateTime::now_utc();
-        for number in 1.. {
+        let (second, count) = self.last;
+        let first = if second == at.unix_timestamp() { count + 1 } else { 1 };
+        for number in first.. {
             let path = self.settings.path(at, self.pid, number).map_err(io::Error::other)?;
             match OpenOptions::new().append(true).create_new(true).open(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -135,6 +141,7 @@ impl Place for Series {
                 Ok(file) => {
                     self.use_only(path);
                     self.begun = SystemTime::now();
+                    self.last = (at.unix_timestamp(), number);
                     self.prune();
                     return Ok(file);
                 }

@@ -140,11 +140,11 @@ fn write<P: Place>(mut target: Target<P>, pieces: &mpsc::Receiver<Piece>, shared
         let caught_up = shared.waiting.fetch_sub(cost, Relaxed) == cost;
         match written {
             Err((rest, failure)) => shared.lose(&piece.bytes[rest..], Some(&failure)),
-            Ok(()) if caught_up => shared.report(),
+            Ok(()) if caught_up => shared.report(true),
             Ok(()) => {}
         }
     }
-    shared.report();
+    shared.report(false);
 }
 
 // === impl Shared ===
@@ -183,20 +183,20 @@ impl Shared {
         }
     }
 
-    /// Losing has ended: tells how many lines were lost, if any were.
-    fn report(&self) {
+    /// Losing has ended, well or not: tells how many lines were lost, if any were.
+    fn report(&self, well: bool) {
         let lost = self.losing.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(lines) = lost {
-            let what = match self.log {
-                Log::Stdout => "stdout log file",
-                Log::Debug => "debug log",
-            };
-            tracing::warn!(
-                target: "server",
-                path = %self.path.display(),
-                lines,
-                "lines of the {what} were dropped",
-            );
+        let Some(lines) = lost else { return };
+        let path = self.path.display();
+        let what = match self.log {
+            Log::Stdout => "stdout log file",
+            Log::Debug => "debug log",
+        };
+        if well {
+            tracing::info!(target: "server", %path, "the {what} is written again");
+        }
+        if lines > 0 {
+            tracing::warn!(target: "server", %path, lines, "lines of the {what} were dropped");
         }
     }
 }
