@@ -1,12 +1,16 @@
 //! The whole program `ancm`, with real processes, real sockets and, where they are at hand, real ASP.NET Core
 //! applications (`ANCM_TEST_KESTREL` names their folder).
+#![expect(non_snake_case, reason = "a test that proves a row of `conformance` carries its id: `P3_…`")]
 
+mod backend;
 mod bad_answers;
 mod configuration;
+mod conformance;
 mod crashes;
 mod debug_log;
 mod demo;
 mod events;
+mod fidelity;
 mod head_guard;
 mod headers;
 mod lifecycle;
