@@ -113,6 +113,44 @@ fn a_debug_log_that_cannot_be_written_stops_nobody() {
 }
 
 #[test]
+fn a_full_disk_under_the_debug_log_stops_nobody() {
+    let app = app().handler_setting("debugLevel", "file,trace").handler_setting("debugFile", "/dev/full");
+    let frontend = Frontend::serve(&app);
+    frontend.started(1);
+    for _ in 0..20 {
+        assert_eq!(frontend.get("/record").status(), 200);
+    }
+    let line = frontend.log.says("the debug log cannot be written");
+    assert!(line.text.contains("No space left on device"), "{}", line.text);
+    assert_eq!(frontend.log.count(|line| line.text.contains("the debug log cannot be written")), 1);
+    frontend.assert_sound();
+}
+
+#[test]
+fn a_file_that_holds_something_else_is_no_debug_log() {
+    let app = app().handler_setting("debugLevel", "file").handler_setting("debugFile", "./web.config");
+    let before = fs::read_to_string(app.path("web.config")).unwrap();
+    let frontend = Frontend::serve(&app);
+    frontend.started(1);
+    let line = frontend.log.says("holds something else than a debug log");
+    assert!(line.text.contains("web.config"), "{}", line.text);
+    assert_eq!(frontend.get("/record").status(), 200);
+    assert_eq!(fs::read_to_string(app.path("web.config")).unwrap(), before);
+}
+
+#[test]
+fn the_token_is_in_no_debug_log() {
+    let app = App::misbehaving("print-token;exit:1")
+        .variable("ASPNETCORE_TOKEN", "a-token-that-the-test-knows-000000")
+        .handler_setting("debugLevel", "file,trace");
+    let frontend = Frontend::serve(&app);
+    frontend.log.event(1020, 1);
+    let text = text(&app, DEFAULT_FILE, "event_id=1020");
+    assert!(text.contains("the token is [pairing token]"), "{text}");
+    assert!(!text.contains("that-the-test-knows"), "{text}");
+}
+
+#[test]
 fn a_changed_web_config_changes_the_debug_log() {
     let app = app();
     let frontend = Frontend::serve(&app);

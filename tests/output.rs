@@ -13,7 +13,7 @@ use crate::support::{
     backend,
     client::{Client, get},
     eventually,
-    frontend::Frontend,
+    frontend::{Frontend, Start},
 };
 
 /// The text of the only log file, once it holds this.
@@ -150,6 +150,28 @@ fn a_log_file_is_written_as_soon_as_it_can_be() {
         fs::read_to_string(app.files("logs").first()?).ok()?.contains("and-again").then_some(())
     });
     assert_eq!(frontend.log.count(|line| line.is_event(1004)), 1);
+}
+
+#[test]
+fn a_full_disk_under_the_log_file_stops_nobody() {
+    let Some(app) = App::site() else { return };
+    let app = app.attribute("stdoutLogEnabled", "true");
+    let frontend = Frontend::serve(&app);
+    log_file(&app, "logs", "Application started");
+    let file = app.files("logs").remove(0);
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &file).unwrap();
+    eventually("event 1004", PATIENCE, || {
+        assert_eq!(frontend.post("/log?text=nobody-keeps-it").status(), 200);
+        (frontend.log.count(|line| line.is_event(1004)) > 0).then_some(())
+    });
+    let line = frontend.log.event(1004, 1);
+    assert!(line.text.contains("No space left on device"), "{}", line.text);
+    for _ in 0..20 {
+        assert_eq!(frontend.post("/log?text=nobody-keeps-it").status(), 200);
+    }
+    assert_eq!(frontend.log.count(|line| line.is_event(1004)), 1, "it is said once");
+    frontend.assert_sound();
 }
 
 #[test]
@@ -320,19 +342,22 @@ fn secrets_of_web_config_and_those_that_are_named_are_masked_wherever_they_are_p
 
 #[test]
 fn secrets_are_not_in_the_report_of_a_failed_start() {
-    let app = App::misbehaving("print:the password is correct-horse-battery, or password=staple;exit:1");
+    let app = App::misbehaving(
+        "print:the password is correct-horse-battery, or password=staple;print:a key of-the-container;exit:1",
+    );
     let arguments = format!("{} --skip api-key=troubador", backend::ARGUMENTS);
     let app = app
         .attribute("arguments", &arguments)
         .variable("DB_PASSWORD", "correct-horse-battery")
         .variable("ASPNETCORE_ENVIRONMENT", "Development");
-    let frontend = Frontend::serve(&app);
+    let frontend = Start::run(&app).variable("UPSTREAM_API_KEY", "of-the-container").serve();
     let page = frontend.get("/").text();
     frontend.log.event(1020, 1);
     for text in [page, frontend.log.text()] {
-        assert!(text.contains("the password is ******, or password=******"), "{text}");
-        assert!(text.contains("api-key=******"), "{text}");
-        for secret in ["correct-horse", "staple", "troubador"] {
+        for shown in ["the password is ******, or password=******", "a key ******", "api-key=******"] {
+            assert!(text.contains(shown), "{shown}: {text}");
+        }
+        for secret in ["correct-horse", "staple", "of-the-container", "troubador"] {
             assert!(!text.contains(secret), "{secret}: {text}");
         }
     }

@@ -1,26 +1,15 @@
 //! The numbers under which the original writes to the event log; ours carry them in the field `event_id` of the log.
 //!
-//! What watches a site by these numbers goes on doing so. [`EVENTS`] is the table of those that happen here; the rest
-//! of the original's numbers have no occasion out of process:
-//!
-//! | id | means | why not here |
-//! |---|---|---|
-//! | 1002 | a crash, in the first module only | 1030 tells it |
-//! | 1007, 1011, 1018, 1031, 1032, 1033, 1035 | what happens to an application inside of the worker process | applications run out of process |
-//! | 1008, 1009 | a second in-process application, or both models, in one pool | there are no pools |
-//! | 1010 | an application could not be added | its file is at fault (1034), or its start fails (1020) |
-//! | 1013 | the module is switched off in the registry | there is no registry |
-//! | 1014 to 1017, 1019, 1023 | nothing | |
-//! | 1022 | a recycle failed, so that the worker is recycled | what runs goes on (1034), or the new start fails (1020) |
-//! | 1025 to 1028 | trouble of the in-process handler and its dependencies | there is none |
-//! | 1029 | the out-of-process handler is missing | it is built in |
-//! | 1037 | a file of `recycleOnFileChange` has changed | defined, never logged: the original writes 1012 or 1021 |
+//! What watches a site by these numbers goes on doing so. [`EVENTS`] are those that happen here, [`ABSENT`] the rest of
+//! the original's numbers, which have no occasion out of process. `tests/CONFORMANCE.md` has both as one table.
 //!
 //! # Example
 //!
 //! ```text
 //! INFO server: the process is ready event_id=1001 application="site" pid=4242 port=21396
 //! ```
+
+use std::ops::RangeInclusive;
 
 use tracing::Level;
 
@@ -62,6 +51,17 @@ pub struct Event {
     pub meaning: &'static str,
 }
 
+/// Numbers that never happen here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Absent {
+    /// From which to which.
+    pub ids: RangeInclusive<u32>,
+    /// What they mean in the original; empty where it does not use them.
+    pub meaning: &'static str,
+    /// Why there is no occasion for them.
+    pub reason: &'static str,
+}
+
 /// All that happen, by number.
 // ANCM: aspnetcore_msg.mc.
 pub const EVENTS: &[Event] = &[
@@ -80,8 +80,56 @@ pub const EVENTS: &[Event] = &[
     event(DEBUG_LINE, Level::INFO, "a line of the debug log, at the level of the line"),
 ];
 
+/// All that do not happen, by number.
+pub const ABSENT: &[Absent] = &[
+    absent(1002..=1002, "a process has crashed (the first version only)", "1030 tells it"),
+    absent(1007..=1007, "an in-process application could not be loaded", IN_PROCESS),
+    absent(1008..=1008, "a second in-process application in one pool", NO_POOLS),
+    absent(1009..=1009, "both hosting models in one pool", NO_POOLS),
+    absent(
+        1010..=1010,
+        "an application could not be added",
+        "its file is at fault (1034), or its start fails (1020)",
+    ),
+    absent(1011..=1011, "the application inside of the worker has ended", IN_PROCESS),
+    absent(1013..=1013, "the module is switched off in the registry", "there is no registry"),
+    absent(1014..=1017, "", UNUSED),
+    absent(1018..=1018, "an exception inside of the worker", IN_PROCESS),
+    absent(1019..=1019, "", UNUSED),
+    absent(
+        1022..=1022,
+        "a recycle failed, so that the whole worker is recycled",
+        "what runs goes on (1034), or the new start fails (1020)",
+    ),
+    absent(1023..=1023, "", UNUSED),
+    absent(
+        1025..=1027,
+        "remarks and failures without a number of their own",
+        "such lines have no `event_id`",
+    ),
+    absent(1028..=1028, "the in-process handler is missing", IN_PROCESS),
+    absent(1029..=1029, "the out-of-process handler is missing", "it is built in"),
+    absent(1031..=1031, "an in-process application could not be started", IN_PROCESS),
+    absent(1032..=1032, "an in-process application was started", IN_PROCESS),
+    absent(1033..=1033, "an in-process application has shut down", IN_PROCESS),
+    absent(1035..=1035, "an in-process application has ended, with what it printed", IN_PROCESS),
+    absent(
+        1037..=1037,
+        "a file of recycleOnFileChange has changed",
+        "the original defines it and never logs it; a recycle is 1021",
+    ),
+];
+
+const IN_PROCESS: &str = "applications run out of process";
+const NO_POOLS: &str = "there are no pools, and one hosting model";
+const UNUSED: &str = "the original does not use it";
+
 const fn event(id: u32, level: Level, meaning: &'static str) -> Event {
     Event { id, level, meaning }
+}
+
+const fn absent(ids: RangeInclusive<u32>, meaning: &'static str, reason: &'static str) -> Absent {
+    Absent { ids, meaning, reason }
 }
 
 #[cfg(test)]
@@ -89,8 +137,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_number_stands_once_in_order() {
-        assert!(EVENTS.windows(2).all(|pair| pair[0].id < pair[1].id));
-        assert!(EVENTS.iter().all(|event| (1000..=1037).contains(&event.id) && !event.meaning.is_empty()));
+    fn each_number_of_the_original_happens_or_has_a_reason_not_to() {
+        let happening = EVENTS.iter().map(|event| event.id);
+        let mut all: Vec<_> = happening.chain(ABSENT.iter().flat_map(|absent| absent.ids.clone())).collect();
+        all.sort_unstable();
+        assert_eq!(all, (1000..=1037).collect::<Vec<_>>());
+        assert!(EVENTS.windows(2).all(|pair| pair[0].id < pair[1].id), "by number");
+        assert!(ABSENT.windows(2).all(|pair| pair[0].ids.end() < pair[1].ids.start()), "by number");
     }
 }

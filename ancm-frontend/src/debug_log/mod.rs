@@ -6,7 +6,7 @@
 //! goes to its own debug log only; what is about none goes to all. What applications print is in none of them.
 //!
 //! The file is named by `debugFile`, else by the variable, else `aspnetcore-debug.log`, relative to the site root;
-//! folders are made, lines are appended. It has no limit: it is for finding a fault. It is written by a thread of its
+//! folders are made, lines are appended, and a file that holds something else is left alone. It has no limit: it is for finding a fault. It is written by a thread of its
 //! own; when it cannot be, the ordinary log says so and everything else goes on.
 //!
 //! Where no debug log is asked for, this costs nothing: the filter of the layer says that it wants nothing.

@@ -26,6 +26,7 @@
 //! ```
 
 pub mod capture;
+pub(crate) mod file;
 mod lines;
 pub mod log_file;
 pub mod mask;
@@ -65,7 +66,6 @@ use self::{
     stream::Stream,
 };
 pub(crate) use self::{
-    series::is_deleted,
     target::Place,
     writer::{Log, Writer},
 };

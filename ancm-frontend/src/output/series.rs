@@ -1,7 +1,8 @@
 //! The log files of one application that belong together: which one is next, and which are no longer kept.
 //!
 //! A file is named after the time at which it was begun. When it is full or old the next one is begun, and those that
-//! are too old or too many are removed: only such as have exactly this kind of name, and never one that is in use.
+//! are too old or too many are removed: only such as have exactly this kind of name, and never one that is in use. The
+//! last one goes when the process does, if nothing was written to it.
 //!
 //! # Example
 //!
@@ -13,7 +14,7 @@
 //! ```
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -22,7 +23,7 @@ use std::{
 
 use time::OffsetDateTime;
 
-use super::{log_file::LogFileSettings, target::Place};
+use super::{file, log_file::LogFileSettings, target::Place};
 
 /// The files that the writers of this process have open.
 pub(super) type InUse = Arc<Mutex<Vec<PathBuf>>>;
@@ -37,6 +38,8 @@ pub(super) struct Series {
     /// How many were begun within which second; none of their names is used again.
     last: (i64, u32),
     in_use: InUse,
+    /// Whether the path stands there because of this one.
+    uses: bool,
 }
 
 /// What the name of a file of a series says.
@@ -62,7 +65,7 @@ struct Old {
 impl Series {
     pub(super) fn new(settings: LogFileSettings, path: PathBuf, pid: u32, in_use: InUse) -> Self {
         let last = (OffsetDateTime::now_utc().unix_timestamp(), 1);
-        Self { settings, pid, path, begun: SystemTime::now(), last, in_use }
+        Self { settings, pid, path, begun: SystemTime::now(), last, in_use, uses: false }
     }
 
     /// Removes what is not kept any more.
@@ -107,10 +110,12 @@ impl Series {
 
     fn use_only(&mut self, path: PathBuf) {
         let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
-        forget(&mut in_use, &self.path);
+        if self.uses {
+            forget(&mut in_use, &self.path);
+        }
         in_use.push(path.clone());
         drop(in_use);
-        self.path = path;
+        (self.path, self.uses) = (path, true);
     }
 }
 
@@ -118,12 +123,9 @@ impl Place for Series {
     type File = File;
 
     fn open(&mut self) -> io::Result<File> {
-        if let Some(folder) = self.path.parent() {
-            fs::create_dir_all(folder)?;
-        }
         // ANCM: serverprocess.cpp truncates. The name holds the second and our pid, so the only file that can be there
         // is the one of a start within the same second: the log of the crash that made this start necessary.
-        let file = OpenOptions::new().append(true).create(true).open(&self.path)?;
+        let file = file::open(&self.path, false)?;
         self.use_only(self.path.clone());
         self.prune();
         Ok(file)
@@ -135,7 +137,7 @@ impl Place for Series {
         let first = if second == at.unix_timestamp() { count + 1 } else { 1 };
         for number in first.. {
             let path = self.settings.path(at, self.pid, number).map_err(io::Error::other)?;
-            match OpenOptions::new().append(true).create_new(true).open(&path) {
+            match file::open(&path, true) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 Ok(file) => {
@@ -164,7 +166,7 @@ impl Place for Series {
     }
 
     fn is_gone(&self, file: &File) -> bool {
-        is_deleted(file)
+        file::is_deleted(file)
     }
 
     fn tidy(&mut self) {
@@ -174,21 +176,17 @@ impl Place for Series {
 
 impl Drop for Series {
     fn drop(&mut self) {
-        forget(&mut self.in_use.lock().unwrap_or_else(PoisonError::into_inner), &self.path);
+        if !self.uses {
+            return;
+        }
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        forget(&mut in_use, &self.path);
+        let is_empty = |metadata: fs::Metadata| metadata.is_file() && metadata.len() == 0;
+        // ANCM: serverprocess.cpp means to do so as well, where it cannot happen. It would count as one of those kept.
+        if !in_use.contains(&self.path) && fs::symlink_metadata(&self.path).is_ok_and(is_empty) {
+            remove(&self.path);
+        }
     }
-}
-
-/// Whether a file has no name any more.
-#[cfg(unix)]
-pub(crate) fn is_deleted(file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
-}
-
-/// Whether a file has no name any more; elsewhere one that is open cannot be deleted.
-#[cfg(not(unix))]
-pub(crate) fn is_deleted(_file: &File) -> bool {
-    false
 }
 
 /// Two starts within a second share a file.
@@ -338,6 +336,24 @@ mod tests {
         let left = names(folder.path());
         assert!(left.contains(&living) && !in_use.exists(), "{left:?}");
         assert_eq!(left.len(), 2);
+    }
+
+    #[test]
+    fn removes_a_file_in_which_nothing_was_written() {
+        use std::io::Write;
+        let folder = tempfile::tempdir().unwrap();
+        let mut empty = series(folder.path(), Some(1), unlimited());
+        let mut written = series(folder.path(), Some(2), unlimited());
+        empty.open().unwrap();
+        written.open().unwrap().write_all(b"a line\n").unwrap();
+        let both = names(folder.path());
+        let mut shared = series(folder.path(), Some(1), unlimited());
+        (shared.path, shared.in_use) = (empty.path.clone(), Arc::clone(&empty.in_use));
+        shared.open().unwrap();
+        drop((empty, written));
+        assert_eq!(names(folder.path()), both, "somebody still has it");
+        drop(shared);
+        assert_eq!(names(folder.path()), both[1..]);
     }
 
     #[test]

@@ -128,6 +128,7 @@ async fn names_the_file_by_the_time_in_utc_and_our_own_process() {
     let (time, rest) = rest.split_once('_').unwrap();
     assert!(time.len() == 14 && time.bytes().all(|byte| byte.is_ascii_digit()), "{time}");
     assert_eq!(rest, format!("{}_3.log", std::process::id()));
+    log_file.write(b"a line\n");
     drop(log_file);
     output.finish().await;
     assert_eq!(only_file_in(site.path()).file_name().unwrap().to_str(), Some(name.as_str()));

@@ -7,7 +7,7 @@
 //! | what | is shown as |
 //! |---|---|
 //! | the pairing token of the process | `[pairing token]` |
-//! | a value of `environmentVariables` whose name sounds like a secret (`password`, `secret`, `token`, `key`, `credential`, `connectionstring` and the like somewhere in it), or that carries one (a connection string with a password, a URL with one, `Bearer …`, a PEM block); and the password inside of it by itself; each if it has 6 bytes or more | `******` |
+//! | the value of an environment variable of the process, inherited or of `web.config`, whose name sounds like a secret (`password`, `secret`, `token`, `key`, `credential`, `connectionstring` and the like somewhere in it), or that carries one (a connection string with a password, a URL with one, `Bearer …`, a PEM block); and the password inside of it by itself; each if it has 6 bytes or more | `******` |
 //! | what follows `Password=`, `Pwd=`, `Passwd=`, `AccountKey=`, `SharedAccessKey=`, `SharedAccessSignature=`, `ClientSecret=`, `client_secret=`, `ApiKey=`, `api_key=`, `api-key=`, `access_token=`, `refresh_token=` up to the next `;`, `"`, `'`, `<` or the end of the line; in quotation marks, up to the closing one. The same after `"password":` and so on, as JSON has it | `******` |
 //! | what follows `Authorization:` or `Authorization=`, up to a quotation mark or the end of the line | `******` |
 //! | 16 or more characters of a token after `Bearer ` | `******` |

@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use super::{Children, Shared};
 use crate::{
     config::{
-        Config,
         command::{self, Command},
         secret_values,
         secrets::shown_arguments,
@@ -130,7 +129,7 @@ impl Attempt<'_> {
         let sink = Sink {
             application: self.children.application.clone(),
             tokens: vec![token.expose().to_owned()],
-            secrets: secrets(&self.shared.config, environment),
+            secrets: secrets(environment),
             log_file: self.shared.log_file.clone(),
         };
         let mut pipes = self.children.output.pipes(sink).map_err(Problem::Output)?;
@@ -195,11 +194,9 @@ impl Attempt<'_> {
     }
 }
 
-/// Secrets among the variables that web.config names, by the values that the process gets.
-fn secrets(config: &Config, environment: &[(OsString, OsString)]) -> Vec<String> {
-    let configured = |name: &str| config.variable(name).is_some();
-    let pairs = environment.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
-    secret_values(pairs.filter(|(name, _)| configured(name)))
+/// Secrets among the variables of the process: those of web.config, and those that a container was given.
+fn secrets(environment: &[(OsString, OsString)]) -> Vec<String> {
+    secret_values(environment.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?))))
 }
 
 /// As one would type it, but for arguments that may be secrets.
