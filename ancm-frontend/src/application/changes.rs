@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Publisher;
 use crate::{
     config::{self, Config, Stamps},
+    events,
     supervisor::Supervisor,
 };
 
@@ -39,14 +40,14 @@ pub(super) async fn obey(
                 tracing::info!(target: "server", application, "web.config has changed, which `disallowRotationOnConfigChange` ignores");
             }
             Ok(loaded) => {
-                tracing::info!(target: "server", event_id = 1021, application, file = %loaded.file.display(), "web.config has changed; starting anew from it");
+                tracing::info!(target: "server", application, file = %loaded.file.display(), "web.config has changed; starting anew from it");
                 config = Arc::new(loaded.config);
                 publisher.publish(&config);
                 supervisor.recycle(Arc::clone(&config));
             }
             // ANCM: IIS has nothing left to serve then, and answers for the folder itself.
             Err(errors) => {
-                tracing::error!(target: "server", event_id = 1034, application, %errors, "web.config has changed and cannot be used; what runs goes on as before");
+                tracing::error!(target: "server", event_id = events::MISCONFIGURED, application, %errors, "web.config has changed and cannot be used; what runs goes on as before");
                 supervisor.misconfigured(errors);
             }
         }
@@ -59,7 +60,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        application::{Application, Hosted},
+        application::{Application, Hosted, Logs},
         binding::Binding,
         output::Output,
         spawn::Spawner,
@@ -77,7 +78,8 @@ mod tests {
     }
 
     fn start(hosted: Hosted) -> Application {
-        Application::start(hosted, String::new(), Spawner::Direct, Output::start().unwrap(), None)
+        let logs = Logs { output: Output::start().unwrap(), debug: None };
+        Application::start(hosted, String::new(), Spawner::Direct, logs, None)
     }
 
     /// Waits for another configuration than that of the start.

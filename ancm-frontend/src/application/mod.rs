@@ -16,6 +16,7 @@ use tokio::{sync::watch, task::JoinHandle};
 use crate::{
     binding::Binding,
     config::{self, Config, ConfigErrors, Note, Parent, Stamps},
+    debug_log::{DebugLog, DebugLogs},
     offline,
     output::Output,
     spawn::Spawner,
@@ -34,6 +35,15 @@ pub struct Hosted {
     errors: Option<ConfigErrors>,
 }
 
+/// Where an application tells what it does, and what its processes print.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    /// The output thread.
+    pub output: Output,
+    /// The debug logs, if there are any.
+    pub debug: Option<DebugLogs>,
+}
+
 /// An application that is being kept running; lives on the control thread.
 #[derive(Debug)]
 pub struct Application {
@@ -42,6 +52,8 @@ pub struct Application {
     page: watch::Receiver<Option<Page>>,
     settings: Followed,
     watcher: JoinHandle<()>,
+    /// Ends after the processes.
+    _debug_log: Option<Arc<DebugLog>>,
 }
 
 /// What the outer stack obeys of the newest configuration, and the configuration itself.
@@ -55,11 +67,12 @@ pub struct Followed {
     pub config: watch::Receiver<Arc<Config>>,
 }
 
-/// The other ends of [`Followed`].
+/// The other ends of [`Followed`], and the debug log, which follows as well.
 struct Publisher {
     headers: watch::Sender<ByPath<HeaderChanges>>,
     hold: watch::Sender<HoldSettings>,
     config: watch::Sender<Arc<Config>>,
+    debug_log: Option<Arc<DebugLog>>,
 }
 
 // === impl Hosted ===
@@ -130,12 +143,13 @@ impl Application {
         hosted: Hosted,
         name: String,
         spawner: Spawner,
-        output: Output,
+        logs: Logs,
         https_port: Option<u16>,
     ) -> Self {
         let Hosted { binding, config, errors } = hosted;
         let file = offline::watch(&config.site_root);
-        let mut settings = Settings::new(Arc::clone(&config), spawner, output);
+        let mut settings = Settings::new(Arc::clone(&config), spawner, logs.output);
+        let debug_log = logs.debug.map(|logs| Arc::new(logs.open(&name, &config)));
         settings.application.clone_from(&name);
         settings.appl_path.clone_from(&config.path_base);
         settings.https_port = https_port;
@@ -143,9 +157,9 @@ impl Application {
         settings.misconfigured = errors;
         let supervisor = Supervisor::start(settings);
         let page = offline::follow(file, supervisor.clone());
-        let (publisher, settings) = Publisher::new(&config);
+        let (publisher, settings) = Publisher::new(&config, debug_log.clone());
         let watcher = tokio::spawn(changes::obey(name, config, supervisor.clone(), publisher));
-        Self { binding, supervisor, page, settings, watcher }
+        Self { binding, supervisor, page, settings, watcher, _debug_log: debug_log }
     }
 
     /// Where it is served.
@@ -188,17 +202,20 @@ impl Application {
 // === impl Publisher ===
 
 impl Publisher {
-    fn new(config: &Arc<Config>) -> (Self, Followed) {
+    fn new(config: &Arc<Config>, debug_log: Option<Arc<DebugLog>>) -> (Self, Followed) {
         let (headers, followed_headers) = watch::channel(from_config::response_headers(config));
         let (hold, followed_hold) = watch::channel(from_config::hold_settings(config));
         let (config, followed_config) = watch::channel(Arc::clone(config));
         let followed = Followed { headers: followed_headers, hold: followed_hold, config: followed_config };
-        (Self { headers, hold, config }, followed)
+        (Self { headers, hold, config, debug_log }, followed)
     }
 
     fn publish(&self, config: &Arc<Config>) {
         self.headers.send_replace(from_config::response_headers(config));
         self.hold.send_replace(from_config::hold_settings(config));
         self.config.send_replace(Arc::clone(config));
+        if let Some(log) = &self.debug_log {
+            log.follow(config);
+        }
     }
 }

@@ -44,9 +44,10 @@ use self::{
     workers::Workers,
 };
 use crate::{
-    application::{Application, Hosted},
+    application::{Application, Hosted, Logs},
     binding::Binding,
     config::Config,
+    debug_log::DebugLogs,
     output::Output,
     server::{ConnectionService, Limits, ListenError},
     spawn::Spawner,
@@ -64,6 +65,7 @@ pub struct Options {
     workers: usize,
     limits: Limits,
     spawner: Spawner,
+    debug_logs: Option<DebugLogs>,
 }
 
 /// A frontend that is about to start.
@@ -151,6 +153,7 @@ impl Options {
             workers: thread::available_parallelism().map_or(1, usize::from),
             limits: Limits::default(),
             spawner: Spawner::Direct,
+            debug_logs: None,
         }
     }
 
@@ -181,6 +184,12 @@ impl Options {
     /// How long connections may do nothing.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Gives applications the debug logs that they ask for; their [layer](DebugLogs::layer) must be in the subscriber.
+    pub fn debug_logs(mut self, logs: DebugLogs) -> Self {
+        self.debug_logs = Some(logs);
         self
     }
 
@@ -220,7 +229,7 @@ impl<L> Frontend<L> {
         L: Layer<AppStack> + Clone + Send + 'static,
         L::Service: ConnectionService,
     {
-        let Options { applications, listen, tls, workers, limits, spawner } = self.options;
+        let Options { applications, listen, tls, workers, limits, spawner, debug_logs } = self.options;
         check(&applications)?;
         let (certificate, tls) = tls.map(tls::Source::open).transpose()?.unzip();
         let listeners = open(&listen, workers, tls.as_ref())?;
@@ -237,7 +246,8 @@ impl<L> Frontend<L> {
         let control = thread::Builder::new().name("ancm-control".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 following.map(tokio::spawn);
-                let applications = start_all(applications, &spawner, &output, https_port);
+                let logs = Logs { output: output.clone(), debug: debug_logs };
+                let applications = start_all(applications, &spawner, &logs, https_port);
                 let made = MakeStacks::new(&applications, workers, layer);
                 match Workers::start(listeners, workers, limits, &made) {
                     Ok(workers) => {
@@ -273,14 +283,14 @@ fn check(applications: &[Hosted]) -> Result<(), StartError> {
 fn start_all(
     applications: Vec<Hosted>,
     spawner: &Spawner,
-    output: &Output,
+    logs: &Logs,
     https_port: Option<u16>,
 ) -> Vec<Application> {
     // Whoever serves one only knows which one the log speaks of.
     let several = applications.len() > 1;
     let start = |hosted: Hosted| {
         let name = if several { hosted.binding().to_string() } else { String::new() };
-        Application::start(hosted, name, spawner.clone(), output.clone(), https_port)
+        Application::start(hosted, name, spawner.clone(), logs.clone(), https_port)
     };
     applications.into_iter().map(start).collect()
 }

@@ -5,6 +5,7 @@ use crate::{
     application::Hosted,
     binding::Binding,
     config::{ConfigErrors, NOTE_OF_DEVELOPMENT, Note, NoteKind},
+    events,
 };
 
 /// Why nothing can be served.
@@ -68,7 +69,7 @@ fn warn_of_shared_ports(hosted: &[Hosted]) {
 }
 
 fn unusable(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
-    Failure::new(Exit::Configuration, error)
+    Failure::new(Exit::Configuration, error).event(events::MISCONFIGURED)
 }
 
 fn report(note: &Note, application: Option<&Binding>) {

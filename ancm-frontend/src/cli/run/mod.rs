@@ -13,6 +13,7 @@ use futures_util::future::select_all;
 use super::{
     Exit, Failure,
     arguments::{Listen, Run},
+    logging::Logs,
     signals::Signals,
 };
 use crate::{
@@ -37,7 +38,7 @@ enum RunError {
 }
 
 /// Serves the applications until a signal comes.
-pub fn run(options: &Run) -> Result<Exit, Failure> {
+pub fn run(options: &Run, logs: &Logs) -> Result<Exit, Failure> {
     let tls = options.listen.tls.settings(&options.listen.addresses);
     let tls = tls.map_err(|error| Failure::new(Exit::Usage, error))?;
     let applications = hosted::hosted(options)?;
@@ -53,7 +54,7 @@ pub fn run(options: &Run) -> Result<Exit, Failure> {
             Signals::new().map_err(|error| Failure::new(Exit::Failed, RunError::Signals(error)))?;
         let addresses = addresses(&options.listen)?;
         warn_of_development(&applications, &addresses);
-        let mut frontend = Options::serving(applications).spawner(spawner);
+        let mut frontend = Options::serving(applications).spawner(spawner).debug_logs(logs.debug().clone());
         for (scheme, address) in addresses {
             frontend = match scheme {
                 Scheme::Http => frontend.listen(address),
