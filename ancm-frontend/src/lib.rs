@@ -28,6 +28,7 @@ pub mod config;
 pub mod dispatch;
 pub mod frontend;
 pub mod guard;
+mod http1;
 pub mod lease;
 pub mod offline;
 pub mod output;

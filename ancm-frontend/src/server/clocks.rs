@@ -1,7 +1,6 @@
 //! What a connection is doing, and for how long it may.
 //!
-//! One [`Clocks`] is shared by the stream under hyper, which sees bytes, and the service above it, which sees
-//! requests. Everything in it is touched by one worker only; the atomics make it `Send`, they are never contended.
+//! One [`Clocks`] is shared by the connection and by the body of its request. Everything in it is touched by one worker only; the atomics make it `Send`, they are never contended.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
@@ -66,16 +65,10 @@ pub(super) struct Clocks {
     body_since: AtomicU64,
     /// When the client stopped taking bytes; 0: it does take them.
     write_since: AtomicU64,
-    /// Whether hyper will be told when the client leaves, because it waits for bytes.
+    /// Whether somebody waits for bytes, and will be told when the client leaves.
     reading: AtomicBool,
-    /// Whether the stream shall ask the kernel if the client has left.
-    look: AtomicBool,
     /// Whether nothing at all has come yet.
     fresh: AtomicBool,
-    /// Whether the head that is being read is given up.
-    late: AtomicBool,
-    /// Whether the head guard has refused a request, and logged why.
-    refused: AtomicBool,
 }
 
 // === impl Limits ===
@@ -98,10 +91,7 @@ impl Clocks {
             body_since: AtomicU64::new(0),
             write_since: AtomicU64::new(0),
             reading: AtomicBool::new(false),
-            look: AtomicBool::new(false),
             fresh: AtomicBool::new(true),
-            late: AtomicBool::new(false),
-            refused: AtomicBool::new(false),
         }
     }
 
@@ -130,15 +120,20 @@ impl Clocks {
     }
 
     /// Bytes have come.
-    pub(super) fn received(&self) {
+    pub(super) fn heard(&self) {
         self.reading.store(false, Relaxed);
         self.fresh.store(false, Relaxed);
+    }
+
+    /// Bytes have come, and there is more to come of what they belong to.
+    pub(super) fn received(&self) {
+        self.heard();
         if self.phase() == Phase::Idle {
             self.enter(Phase::Head);
         }
     }
 
-    /// hyper waits for bytes, so it will see the client leave.
+    /// Somebody waits for bytes, who will see the client leave.
     pub(super) fn reading(&self) {
         self.reading.store(true, Relaxed);
     }
@@ -148,39 +143,9 @@ impl Clocks {
         self.phase() == Phase::Busy && !self.reading.load(Relaxed)
     }
 
-    /// Has the stream ask the kernel, the next time it can.
-    pub(super) fn ask_for_client(&self) {
-        self.look.store(true, Relaxed);
-    }
-
-    /// Whether the stream shall ask now.
-    pub(super) fn look_for_client(&self) -> bool {
-        self.look.load(Relaxed) && self.look.swap(false, Relaxed)
-    }
-
     /// Whether the client has not sent anything yet.
     pub(super) fn is_fresh(&self) -> bool {
         self.fresh.load(Relaxed)
-    }
-
-    /// Has the stream tell the client that its head is late, the next time hyper reads.
-    pub(super) fn give_up_head(&self) {
-        self.late.store(true, Relaxed);
-    }
-
-    /// Whether the stream shall do so now.
-    pub(super) fn is_head_given_up(&self) -> bool {
-        self.late.load(Relaxed)
-    }
-
-    /// The head guard has refused a request.
-    pub(super) fn refuse(&self) {
-        self.refused.store(true, Relaxed);
-    }
-
-    /// Whether it has.
-    pub(super) fn has_refused(&self) -> bool {
-        self.refused.load(Relaxed)
     }
 
     /// The backend wants more of the request's body than has come, or has got it.
@@ -269,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_a_served_request_that_hyper_does_not_read_for_is_unwatched() {
+    async fn only_a_served_request_that_nobody_reads_for_is_unwatched() {
         let clocks = Clocks::new(Limits::default());
         clocks.reading();
         assert!(!clocks.unwatched());

@@ -1,39 +1,52 @@
-//! One client connection: hyper, its clocks, and the end of both.
+//! One client connection: requests in, answers out, and its clocks.
+//!
+//! A connection of HTTP/1.1 has one request at a time, so one stack per connection is enough: it is never cloned, and
+//! the whole of it is one future that nothing has to be handed to. While it waits for a request it holds no buffer.
+//!
+//! Nothing is read ahead of the request under way, except by looking whether the client has left.
 
 use std::{
     convert::Infallible,
     fmt,
     future::Future,
+    io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
-use ancm_tower::{BoxError, client::Client};
+use ancm_tower::{BoxError, client::Client, refusal::Refusal};
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
-use hyper::server::conn::http1::{Builder, UpgradeableConnection};
-use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    io::ReadBuf,
+    time::{Instant, Sleep},
+};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tower_service::Service;
 
 use super::{
-    adapter::Adapter,
+    answer::{self, Plan},
     body::ClientBody,
     clocks::{Clocks, Limits, Overdue, Phase},
-    stream::{ClientStream, Watched},
+    io::{Arrival, LONGEST_HEAD, Shared},
+    request::{self, About},
+    spare,
+    stream::ClientStream,
+    target,
+    upgrade::{Give, OnUpgrade, Upgraded},
 };
+use crate::http1::outgoing::{Framing, Outgoing};
 
 /// How often we look for a client whose bytes nobody reads.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a client that has just connected may take to send its first request, though we are to accept no more.
 const FIRST_REQUEST: Duration = Duration::from_millis(250);
-/// The longest head that is read at all; what the backend takes is less, and is for the stack to judge.
-const LONGEST_HEAD: usize = 128 * 1024;
+/// What a client reads whose head does not come to its end.
+const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 /// A stack that can serve a connection.
 pub trait ConnectionService:
@@ -67,26 +80,52 @@ where
 pin_project! {
     /// Serves one connection until it ends, goes over a limit, or is drained.
     pub struct Connection<T: ClientStream, S: ConnectionService> {
+        service: S,
+        client: Client,
+        shared: Arc<Shared<T>>,
         #[pin]
-        hyper: UpgradeableConnection<TokioIo<Watched<T>>, Adapter<S>>,
-        clocks: Arc<Clocks>,
+        step: Step<S>,
+        // Of the request under way.
+        about: About,
+        keep_alive: bool,
+        switch: Option<Give>,
+        out: Outgoing,
         #[pin]
         alarm: Sleep,
+        // The alarm has been polled since it was set: it will wake us.
+        alarmed: bool,
         drain: CancellationToken,
         #[pin]
         drained: WaitForCancellationFutureOwned,
-        state: State,
+        begun: bool,
         // When a client that has not sent anything yet is drained, too.
         patience: Option<Instant>,
-        client: Client,
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    New,
-    Serving,
-    Draining,
+pin_project! {
+    #[project = StepProj]
+    enum Step<S: ConnectionService> {
+        // Waits for a request's head.
+        Head,
+        // The stack is not ready for it.
+        Waiting { request: Option<Request<ClientBody>> },
+        Serving { #[pin] future: <S as ConnectionService>::ResponseFuture },
+        Answering { #[pin] body: <S as ConnectionService>::ResponseBody },
+        // All has been written, though perhaps not flushed.
+        Ending,
+        // Tells the client that this is the end, and hears it out.
+        Closing,
+    }
+}
+
+/// Why there is nothing more to do.
+enum Over {
+    /// The client has left, or the connection was closed in good order.
+    Done,
+    Broken(io::Error),
+    /// The answer broke off.
+    Answer(BoxError),
 }
 
 // === impl Connection ===
@@ -94,65 +133,326 @@ enum State {
 impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
     /// Serves `stream` by `service`; when `drain` is cancelled, the request under way is the last.
     pub fn new(stream: T, client: Client, service: S, limits: Limits, drain: CancellationToken) -> Self {
-        let clocks = Arc::new(Clocks::new(limits));
-        let watched = Watched::new(stream, client.address(), Arc::clone(&clocks));
-        let adapter = Adapter::new(service, client.clone(), Arc::clone(&clocks));
-        let mut builder = Builder::new();
-        builder.max_header_size(LONGEST_HEAD);
         Self {
-            hyper: builder.serve_connection(TokioIo::new(watched), adapter).with_upgrades(),
-            alarm: tokio::time::sleep(limits.idle),
-            drained: drain.clone().cancelled_owned(),
-            drain,
-            clocks,
-            state: State::New,
-            patience: None,
+            service,
             client,
+            shared: Arc::new(Shared::new(stream, Clocks::new(limits))),
+            step: Step::Head,
+            about: About::default(),
+            keep_alive: true,
+            switch: None,
+            out: Outgoing::new(Vec::new(), Framing::Close),
+            alarm: tokio::time::sleep(limits.idle),
+            alarmed: false,
+            drained: drain.clone().cancelled_owned(),
+            begun: false,
+            drain,
+            patience: None,
         }
+    }
+
+    /// Goes as far as possible; ready when there is nothing more to do.
+    fn poll_steps(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Over> {
+        loop {
+            let this = self.as_mut().project();
+            let over = match this.step.project() {
+                StepProj::Head => ready!(self.as_mut().poll_head(context)),
+                StepProj::Waiting { request } => {
+                    let Ok(()) = ready!(this.service.poll_ready(context));
+                    let request = request.take().expect("called once");
+                    let future = this.service.call(request);
+                    self.as_mut().project().step.set(Step::Serving { future });
+                    Ok(())
+                }
+                StepProj::Serving { future } => match future.poll(context) {
+                    Poll::Ready(Ok(response)) => {
+                        self.as_mut().begin_answer(response, false);
+                        Ok(())
+                    }
+                    Poll::Pending => {
+                        ready!(this.shared.lock().poll_left(&this.shared.clocks, context));
+                        Err(Over::Done)
+                    }
+                },
+                StepProj::Answering { .. } => ready!(self.as_mut().poll_answer(context)),
+                StepProj::Ending => ready!(self.as_mut().poll_end(context)),
+                StepProj::Closing => {
+                    ready!(close(this.shared, context));
+                    Err(Over::Done)
+                }
+            };
+            if let Err(over) = over {
+                return Poll::Ready(over);
+            }
+        }
+    }
+
+    fn poll_head(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Over>> {
+        let this = self.as_mut().project();
+        let mut io = this.shared.lock();
+        let head = match ready!(io.poll_head(&this.shared.clocks, context)) {
+            Ok(Arrival::Head(head)) => head,
+            Ok(Arrival::End) => return Poll::Ready(Err(Over::Done)),
+            Err(error) => return Poll::Ready(Err(Over::Broken(error))),
+            Ok(Arrival::Refused(fault)) => {
+                drop(io);
+                self.refuse(Refusal::BadRequest { reason: fault.as_str() });
+                return Poll::Ready(Ok(()));
+            }
+            Ok(Arrival::TooLong) => {
+                drop(io);
+                self.refuse(Refusal::HeadTooLarge { what: "bytes", limit: LONGEST_HEAD });
+                return Poll::Ready(Ok(()));
+            }
+        };
+        this.shared.clocks.enter(Phase::Busy);
+        let read = request::request(&head, io.head());
+        let (framing, may_switch) = (io.head().framing(), io.head().may_switch());
+        io.forget_head();
+        let read = read.and_then(|(mut request, about)| {
+            *this.about = about;
+            target::normalize(&mut request).map(|()| request)
+        });
+        let number = io.begin_body(framing, this.about.expects);
+        let mut request = match read {
+            Ok(request) => request,
+            Err(refusal) => {
+                drop(io);
+                self.refuse(refusal);
+                return Poll::Ready(Ok(()));
+            }
+        };
+        drop(io);
+        if may_switch {
+            let (give, upgrade) = OnUpgrade::new();
+            *this.switch = Some(give);
+            request.extensions_mut().insert(upgrade);
+        }
+        request.extensions_mut().insert(this.client.clone());
+        let body = if framing.has_body() {
+            ClientBody::new(Arc::clone(this.shared) as Arc<_>, number, framing)
+        } else {
+            ClientBody::default()
+        };
+        let request = request.map(|()| body);
+        // Nearly always ready at once; if not, the next step asks again and leaves its waker.
+        let step = match this.service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Step::Serving { future: this.service.call(request) },
+            Poll::Pending => Step::Waiting { request: Some(request) },
+        };
+        self.project().step.set(step);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Answers what is no request; nothing can be told from what follows it.
+    fn refuse(self: Pin<&mut Self>, refusal: Refusal) {
+        tracing::info!(target: "server", client = %self.client.address(), %refusal, "refused a request");
+        self.shared.clocks.enter(Phase::Busy);
+        self.begin_answer(refusal.into_response(), true);
+    }
+
+    fn begin_answer(self: Pin<&mut Self>, response: Response<S::ResponseBody>, last: bool) {
+        let mut this = self.project();
+        let status = response.status();
+        let mut head = spare::take_head();
+        let last = {
+            let mut io = this.shared.lock();
+            // Who was not asked for a body may send it or not.
+            let uninvited = io.withdraw_invitation(&mut head);
+            last || uninvited || io.is_broken() || this.drain.is_cancelled()
+        };
+        let Plan { framing, keep_alive } = answer::write(&response, *this.about, last, &mut head);
+        *this.keep_alive = keep_alive;
+        *this.out = Outgoing::new(head, framing.unwrap_or(Framing::Close));
+        if status != StatusCode::SWITCHING_PROTOCOLS {
+            *this.switch = None;
+        }
+        if framing.is_none() {
+            // Cannot fail: it is not framed.
+            let _ = this.out.end(None);
+        }
+        this.step.set(Step::Answering { body: response.into_body() });
+    }
+
+    fn poll_answer(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Over>> {
+        let mut this = self.project();
+        loop {
+            let StepProj::Answering { body } = this.step.as_mut().project() else {
+                return Poll::Ready(Ok(()));
+            };
+            let mut waiting = false;
+            if this.out.has_room() {
+                match poll_piece(body, this.out, this.about.trailers, context) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(Over::Answer(error))),
+                    Poll::Pending => waiting = true,
+                }
+            }
+            let mut io = this.shared.lock();
+            let written = this.out.poll_write(context, &mut io.stream);
+            this.shared.clocks.awaits_room(written.is_pending());
+            match written {
+                Poll::Ready(Ok(())) if this.out.has_ended() => break,
+                Poll::Ready(Ok(())) if !waiting => continue,
+                Poll::Ready(Ok(())) => {
+                    if let Poll::Ready(Err(error)) = Pin::new(&mut io.stream).poll_flush(context) {
+                        return Poll::Ready(Err(Over::Broken(error)));
+                    }
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Over::Broken(error))),
+                Poll::Pending => {}
+            }
+            ready!(io.poll_left(&this.shared.clocks, context));
+            return Poll::Ready(Err(Over::Done));
+        }
+        spare::keep_head(this.out.take_buffer());
+        this.step.set(Step::Ending);
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_end(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Over>> {
+        let mut this = self.project();
+        let mut io = this.shared.lock();
+        let flushed = Pin::new(&mut io.stream).poll_flush(context);
+        this.shared.clocks.awaits_room(flushed.is_pending());
+        if let Err(error) = ready!(flushed) {
+            return Poll::Ready(Err(Over::Broken(error)));
+        }
+        if let Some(switch) = this.switch.take() {
+            this.shared.clocks.enter(Phase::Tunnel);
+            drop(io);
+            // Whoever waited for it may have gone meanwhile.
+            let _ = switch.send(Box::new(Upgraded::new(Arc::clone(this.shared))));
+            return Poll::Ready(Err(Over::Done));
+        }
+        let next = *this.keep_alive && (io.is_body_read() || io.discard());
+        if next {
+            io.next();
+            this.shared.clocks.enter(Phase::Idle);
+        }
+        drop(io);
+        this.step.set(if next { Step::Head } else { Step::Closing });
+        Poll::Ready(Ok(()))
     }
 }
 
 impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.project();
-        if *this.state == State::New {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.as_mut().project();
+        if !std::mem::replace(this.begun, true) {
             // Polled once: a task keeps its waker, and the flag is cheaper to ask.
-            *this.state = State::Serving;
-            let _ = this.drained.as_mut().poll(context);
+            let _ = this.drained.poll(context);
         }
         loop {
             // Before the drain: a request that has come already is served.
-            if let Poll::Ready(result) = this.hyper.as_mut().poll(context) {
-                log_end(this.client, this.clocks, result);
+            if let Poll::Ready(over) = self.as_mut().poll_steps(context) {
+                self.log(&over);
                 return Poll::Ready(());
             }
-            if *this.state == State::Serving
+            let mut this = self.as_mut().project();
+            let clocks = &this.shared.clocks;
+            let idle = matches!(this.step.as_mut().project(), StepProj::Head);
+            if idle
                 && this.drain.is_cancelled()
-                && !is_awaited(this.clocks, this.patience)
+                && !this.shared.lock().head().has_begun()
+                && !is_awaited(clocks, this.patience)
             {
-                *this.state = State::Draining;
-                this.hyper.as_mut().graceful_shutdown();
+                this.step.set(Step::Closing);
                 continue;
             }
-            if let Some(earlier) = earlier_look(this.clocks, *this.patience, this.alarm.deadline()) {
+            if let Some(earlier) = earlier_look(clocks, *this.patience, this.alarm.deadline()) {
                 this.alarm.as_mut().reset(earlier);
+                *this.alarmed = false;
             }
+            if *this.alarmed && !this.alarm.is_elapsed() {
+                return Poll::Pending;
+            }
+            *this.alarmed = true;
             if this.alarm.as_mut().poll(context).is_pending() {
                 return Poll::Pending;
             }
-            match this.clocks.check() {
-                Err(Overdue::Head) if !this.clocks.is_head_given_up() => this.clocks.give_up_head(),
+            *this.alarmed = false;
+            match clocks.check() {
+                Err(Overdue::Head) => {
+                    *this.out = Outgoing::new(LATE.to_vec(), Framing::Close);
+                    let mut io = this.shared.lock();
+                    // A head is awaited only when nothing of an answer is left to write; whoever reads nothing gets
+                    // nothing.
+                    let _ = this.out.poll_write(context, &mut io.stream);
+                    io.forget_head();
+                    drop(io);
+                    clocks.enter(Phase::Busy);
+                    this.step.set(Step::Closing);
+                }
                 Err(overdue) => {
                     tracing::debug!(target: "server", client = %this.client.address(), ?overdue, "connection closed");
                     return Poll::Ready(());
                 }
                 Ok(next) => this.alarm.as_mut().reset(next),
             }
-            if this.clocks.unwatched() {
-                this.clocks.ask_for_client();
+            if clocks.unwatched() && this.shared.lock().stream.has_left() {
+                return Poll::Ready(());
             }
+        }
+    }
+}
+
+impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
+    fn log(&self, over: &Over) {
+        let client = self.client.address();
+        match over {
+            Over::Done => {}
+            Over::Broken(error) => tracing::debug!(target: "server", %client, %error, "connection ended"),
+            Over::Answer(error) => tracing::debug!(target: "server", %client, %error, "an answer broke off"),
+        }
+    }
+}
+
+/// Takes the next piece of the answer's body.
+fn poll_piece<B>(
+    mut body: Pin<&mut B>,
+    out: &mut Outgoing,
+    trailers: bool,
+    context: &mut Context<'_>,
+) -> Poll<Result<(), BoxError>>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>>,
+{
+    let frame = match ready!(body.as_mut().poll_frame(context)) {
+        Some(Ok(frame)) => frame,
+        Some(Err(error)) => return Poll::Ready(Err(error.into())),
+        None => return Poll::Ready(out.end(None).map_err(Into::into)),
+    };
+    // Asked now: the next poll might have to wait for an end that is known already.
+    let last = body.is_end_stream();
+    let taken = match frame.into_data() {
+        Ok(data) => out.data(data).and_then(|()| if last { out.end(None) } else { Ok(()) }),
+        // RFC 9110 6.5.1: only for a client that has asked for them.
+        Err(frame) => out.end(frame.into_trailers().ok().filter(|_| trailers).as_ref()),
+    };
+    Poll::Ready(taken.map_err(Into::into))
+}
+
+/// Ends the connection without taking the answer from a client that is still sending.
+fn close<T: ClientStream>(shared: &Shared<T>, context: &mut Context<'_>) -> Poll<()> {
+    let mut io = shared.lock();
+    if shared.clocks.phase() != Phase::Lingering {
+        if ready!(Pin::new(&mut io.stream).poll_shutdown(context)).is_err() || !io.is_within_request() {
+            return Poll::Ready(());
+        }
+        shared.clocks.enter(Phase::Lingering);
+    }
+    // To close now would reset a client that is still sending.
+    loop {
+        let left = spare::with_room(|room| {
+            let mut buffer = ReadBuf::new(room);
+            let read = Pin::new(&mut io.stream).poll_read(context, &mut buffer);
+            read.map(|read| read.is_err() || buffer.filled().is_empty())
+        });
+        if ready!(left) {
+            return Poll::Ready(());
         }
     }
 }
@@ -172,16 +472,6 @@ fn earlier_look(clocks: &Clocks, patience: Option<Instant>, alarm: Instant) -> O
         patience.filter(|_| clocks.is_fresh())?
     };
     (look < alarm).then_some(look)
-}
-
-fn log_end(client: &Client, clocks: &Clocks, result: hyper::Result<()>) {
-    let Err(error) = result else { return };
-    if error.is_parse() && !clocks.has_refused() {
-        // hyper has answered this by itself, so no layer has seen it.
-        tracing::info!(target: "server", client = %client.address(), %error, "refused what is no request");
-    } else {
-        tracing::debug!(target: "server", client = %client.address(), %error, "connection ended");
-    }
 }
 
 impl<T: ClientStream, S: ConnectionService> fmt::Debug for Connection<T, S> {

@@ -1,0 +1,433 @@
+//! The client's stream and what has been read from it, for the connection and for the body of its request.
+//!
+//! A body is read by whoever wants it, straight from the stream: by the connection's own task as a rule, by another
+//! when an answer comes before the whole of the request. The lock between them is never contended, since both run on
+//! the worker's one thread.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Mutex, MutexGuard},
+    task::{Context, Poll, Waker, ready},
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http_body::Frame;
+use tokio::io::ReadBuf;
+use tokio_util::io::poll_read_buf;
+
+use super::{
+    body::{BodyError, Source},
+    clocks::Clocks,
+    head_guard::{ChunkedGuard, Fault, Framing, HeadReader, Line},
+    spare,
+    stream::ClientStream,
+};
+use crate::{
+    dispatch::lock,
+    http1::chunked::{Chunked, Step},
+};
+
+/// The longest head that is read at all; what the backend takes is less, and is for the stack to judge.
+pub(super) const LONGEST_HEAD: usize = 128 * 1024;
+/// Read at once of a body at first; doubled as long as the client fills it.
+const FIRST_READ: usize = 16 * 1024;
+const LARGEST_READ: usize = 256 * 1024;
+const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// A connection's stream, and its clocks.
+#[derive(Debug)]
+pub(super) struct Shared<T> {
+    io: Mutex<Io<T>>,
+    pub(super) clocks: Clocks,
+}
+
+/// The stream, and what has been read from it.
+#[derive(Debug)]
+pub(super) struct Io<T> {
+    pub(super) stream: T,
+    /// What belongs to nobody yet.
+    read: BytesMut,
+    head: HeadReader,
+    body: Incoming,
+    /// The request that the body belongs to.
+    number: u64,
+    /// How much to read of a body at once.
+    room: usize,
+    /// What is left to say before the client sends the body.
+    invitation: &'static [u8],
+    /// The connection, when it waits for the body's end.
+    connection: Option<Waker>,
+}
+
+/// A request's body.
+#[derive(Debug)]
+enum Incoming {
+    Done,
+    Length(u64),
+    /// `guarded` is how much of what has been read is known to be well-formed.
+    Chunked {
+        guard: ChunkedGuard,
+        decoder: Chunked,
+        guarded: usize,
+    },
+    Broken,
+}
+
+/// What came instead of silence.
+#[derive(Debug)]
+pub(super) enum Arrival {
+    /// A request's head, whole.
+    Head(Bytes),
+    /// The end of the stream.
+    End,
+    /// What is no request.
+    Refused(Fault),
+    /// A head of which no end is in sight.
+    TooLong,
+}
+
+// === impl Shared ===
+
+impl<T> Shared<T> {
+    pub(super) fn new(stream: T, clocks: Clocks) -> Self {
+        let io = Io {
+            stream,
+            read: BytesMut::new(),
+            head: HeadReader::new(),
+            body: Incoming::Done,
+            number: 0,
+            room: FIRST_READ,
+            invitation: b"",
+            connection: None,
+        };
+        Self { io: Mutex::new(io), clocks }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Io<T>> {
+        lock(&self.io)
+    }
+}
+
+impl<T: ClientStream> Source for Shared<T> {
+    fn poll_frame(
+        &self,
+        number: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut io = self.lock();
+        if io.number != number {
+            return Poll::Ready(Some(Err(BodyError::Over)));
+        }
+        let frame = io.poll_frame(&self.clocks, context);
+        self.clocks.awaits_body(frame.is_pending());
+        frame
+    }
+
+    fn dropped(&self, number: u64) {
+        let mut io = self.lock();
+        if io.number == number {
+            self.clocks.awaits_body(false);
+            io.wake();
+        }
+    }
+}
+
+// === impl Io ===
+
+impl<T: ClientStream> Io<T> {
+    /// Reads a request's head.
+    pub(super) fn poll_head(
+        &mut self,
+        clocks: &Clocks,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Arrival>> {
+        if self.head.lines_mut().capacity() == 0 {
+            *self.head.lines_mut() = spare::take_lines();
+        }
+        let arrival = self.poll_arrival(clocks, context);
+        if arrival.is_pending() && !self.head.has_begun() {
+            self.keep_lines();
+        }
+        arrival
+    }
+
+    fn poll_arrival(&mut self, clocks: &Clocks, context: &mut Context<'_>) -> Poll<io::Result<Arrival>> {
+        loop {
+            let seen = self.head.length();
+            if seen < self.read.len() {
+                match self.head.follow(&self.read[seen..]) {
+                    Err(fault) => return Poll::Ready(Ok(Arrival::Refused(fault))),
+                    Ok(Some(length)) => {
+                        return Poll::Ready(Ok(Arrival::Head(self.read.split_to(length).freeze())));
+                    }
+                    Ok(None) if self.read.len() > LONGEST_HEAD => return Poll::Ready(Ok(Arrival::TooLong)),
+                    Ok(None) => clocks.received(),
+                }
+            }
+            if let Some(arrival) = ready!(spare::with_room(|room| self.poll_more(room, clocks, context)))? {
+                return Poll::Ready(Ok(arrival));
+            }
+        }
+    }
+
+    /// Reads once. A head that comes whole, as nearly all do, is looked at where it lies; none: look again.
+    fn poll_more(
+        &mut self,
+        room: &mut [u8],
+        clocks: &Clocks,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<Arrival>>> {
+        let mut buffer = ReadBuf::new(room);
+        if Pin::new(&mut self.stream).poll_read(context, &mut buffer)?.is_pending() {
+            clocks.reading();
+            return Poll::Pending;
+        }
+        clocks.heard();
+        let bytes = buffer.filled();
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(Some(Arrival::End)));
+        }
+        let arrival = match self.read.is_empty().then(|| self.head.follow(bytes)) {
+            Some(Err(fault)) => Some(Arrival::Refused(fault)),
+            Some(Ok(Some(length))) => {
+                self.read.extend_from_slice(&bytes[length..]);
+                Some(Arrival::Head(Bytes::copy_from_slice(&bytes[..length])))
+            }
+            Some(Ok(None)) => {
+                clocks.received();
+                self.read.extend_from_slice(bytes);
+                None
+            }
+            None => {
+                self.read.extend_from_slice(bytes);
+                None
+            }
+        };
+        Poll::Ready(Ok(arrival))
+    }
+
+    /// Whether the client left while its request is served; what it sends ahead meanwhile is kept.
+    pub(super) fn poll_left(&mut self, clocks: &Clocks, context: &mut Context<'_>) -> Poll<()> {
+        if !self.is_body_read() || !self.read.is_empty() {
+            if self.connection.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
+                self.connection = Some(context.waker().clone());
+            }
+            return Poll::Pending;
+        }
+        spare::with_room(|room| {
+            let mut buffer = ReadBuf::new(room);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Pending => {
+                    clocks.reading();
+                    Poll::Pending
+                }
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    clocks.heard();
+                    self.read.extend_from_slice(buffer.filled());
+                    Poll::Pending
+                }
+                Poll::Ready(_) => Poll::Ready(()),
+            }
+        })
+    }
+
+    /// Reads once into the buffer; false at the end of the stream.
+    fn poll_fill(&mut self, clocks: &Clocks, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        self.read.reserve(self.room);
+        let mut buffer = (&mut self.read).limit(self.room);
+        match poll_read_buf(Pin::new(&mut self.stream), context, &mut buffer)? {
+            Poll::Pending => {
+                clocks.reading();
+                Poll::Pending
+            }
+            Poll::Ready(count) => {
+                clocks.heard();
+                if count == self.room {
+                    self.room = (self.room * 2).min(LARGEST_READ);
+                }
+                Poll::Ready(Ok(count > 0))
+            }
+        }
+    }
+
+    fn poll_frame(
+        &mut self,
+        clocks: &Clocks,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            match self.step() {
+                Ok(Step::Data(data)) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Ok(Step::Trailers(trailers)) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+                Ok(Step::End) => return Poll::Ready(None),
+                Ok(Step::More) => {}
+                Err(error) => return self.broken(error),
+            }
+            if let Err(error) = ready!(self.poll_invite(context)) {
+                return self.broken(BodyError::Io(error));
+            }
+            match ready!(self.poll_fill(clocks, context)) {
+                Ok(true) => {}
+                Ok(false) => return self.broken(BodyError::Incomplete),
+                Err(error) => return self.broken(BodyError::Io(error)),
+            }
+        }
+    }
+
+    fn broken(&mut self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.body = Incoming::Broken;
+        self.wake();
+        Poll::Ready(Some(Err(error)))
+    }
+
+    /// RFC 9110 10.1.1: tells a client that waits for it to send its body.
+    fn poll_invite(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.invitation.is_empty() {
+            let count = ready!(Pin::new(&mut self.stream).poll_write(context, self.invitation))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.invitation = &self.invitation[count..];
+            if self.invitation.is_empty() {
+                let _ = Pin::new(&mut self.stream).poll_flush(context)?;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// What the buffer holds of the body.
+    fn step(&mut self) -> Result<Step, BodyError> {
+        let step = match &mut self.body {
+            Incoming::Done => return Ok(Step::End),
+            Incoming::Broken => return Err(BodyError::Over),
+            Incoming::Length(_) if self.read.is_empty() => Step::More,
+            Incoming::Length(left) => {
+                let length = usize::try_from(*left).unwrap_or(usize::MAX).min(self.read.len());
+                *left -= length as u64;
+                Step::Data(self.read.split_to(length).freeze())
+            }
+            Incoming::Chunked { guard, decoder, guarded } => {
+                *guarded += guard.follow(&self.read[*guarded..]).map_err(BodyError::Refused)?;
+                let before = self.read.len();
+                let step = decoder.step(&mut self.read).map_err(BodyError::Malformed)?;
+                *guarded -= before - self.read.len();
+                step
+            }
+        };
+        let over = match (&self.body, &step) {
+            (Incoming::Length(left), _) => *left == 0,
+            (_, step) => matches!(step, Step::End | Step::Trailers(_)),
+        };
+        if over {
+            self.body = Incoming::Done;
+            self.wake();
+        }
+        Ok(step)
+    }
+
+    /// Throws away what is there already of a body that nobody wants; whether that was all of it.
+    pub(super) fn discard(&mut self) -> bool {
+        loop {
+            match self.step() {
+                Ok(Step::End) => return true,
+                Ok(Step::Data(_) | Step::Trailers(_)) => {}
+                Ok(Step::More) | Err(_) => return false,
+            }
+        }
+    }
+
+    /// Reads for a tunnel.
+    pub(super) fn poll_read_on(
+        &mut self,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.read.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        }
+        let length = self.read.len().min(buffer.remaining());
+        buffer.put_slice(&self.read.split_to(length));
+        if self.read.is_empty() {
+            // A tunnel lives long.
+            self.read = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T> Io<T> {
+    /// Begins with the body of a request whose head has been read; its number.
+    pub(super) fn begin_body(&mut self, framing: Framing, invite: bool) -> u64 {
+        self.number += 1;
+        self.room = FIRST_READ;
+        self.body = match framing {
+            Framing::Unsaid | Framing::Length(0) => Incoming::Done,
+            Framing::Length(length) => Incoming::Length(length),
+            Framing::Chunked => {
+                Incoming::Chunked { guard: ChunkedGuard::new(), decoder: Chunked::Size, guarded: 0 }
+            }
+        };
+        let invite = invite && !self.is_body_read() && self.read.is_empty();
+        self.invitation = if invite { CONTINUE } else { b"" };
+        self.number
+    }
+
+    /// Whether the whole of the request's body has been read; there may have been none.
+    pub(super) fn is_body_read(&self) -> bool {
+        matches!(self.body, Incoming::Done)
+    }
+
+    /// Whether nothing that follows on this connection can be told from the body.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self.body, Incoming::Broken)
+    }
+
+    /// The answer comes first now. Whether the client still waits to be asked for its body; what had been begun to
+    /// ask it with goes into `out`.
+    pub(super) fn withdraw_invitation(&mut self, out: &mut Vec<u8>) -> bool {
+        let rest = std::mem::take(&mut self.invitation);
+        let uninvited = rest.len() == CONTINUE.len();
+        if !uninvited {
+            out.extend_from_slice(rest);
+        }
+        uninvited
+    }
+
+    /// The head that has been read, by its lines.
+    pub(super) fn head(&self) -> &HeadReader {
+        &self.head
+    }
+
+    /// The request is over: the next head may come.
+    pub(super) fn next(&mut self) {
+        self.number += 1;
+        self.connection = None;
+        if self.read.is_empty() {
+            // What a large body needed is not kept.
+            self.read = BytesMut::new();
+        }
+    }
+
+    /// Forgets the head that has been read.
+    pub(super) fn forget_head(&mut self) {
+        self.head.reset();
+        self.keep_lines();
+    }
+
+    fn keep_lines(&mut self) {
+        let lines: Vec<Line> = std::mem::take(self.head.lines_mut());
+        spare::keep_lines(lines);
+    }
+
+    /// Whether the client may be in the middle of something.
+    pub(super) fn is_within_request(&self) -> bool {
+        !self.is_body_read() || !self.read.is_empty() || self.head.has_begun()
+    }
+
+    fn wake(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.wake();
+        }
+    }
+}
