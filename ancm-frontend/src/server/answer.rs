@@ -52,7 +52,6 @@ pub(super) fn write<B: Body>(response: &Response<B>, about: About, last: bool, o
     match (framing, length) {
         (Some(Framing::Length(length)), _) => length_line(out, length),
         (Some(Framing::Chunked), _) => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
-        (Some(Framing::Close), _) => {}
         // What a body would have: the answer to a HEAD request says so, and so does a 304.
         (None, Some(length)) if says_length(status) => length_line(out, length),
         (None, None) if about.is_head && says_length(status) => {
@@ -60,7 +59,7 @@ pub(super) fn write<B: Body>(response: &Response<B>, about: About, last: bool, o
                 length_line(out, length);
             }
         }
-        (None, _) => {}
+        (Some(Framing::Close) | None, _) => {}
     }
     if !dated {
         date::append(out);
@@ -133,7 +132,8 @@ mod tests {
     }
 
     fn unknown() -> Response<TestBody> {
-        let frames = futures_util::stream::empty::<Result<http_body::Frame<Bytes>, std::convert::Infallible>>();
+        let frames =
+            futures_util::stream::empty::<Result<http_body::Frame<Bytes>, std::convert::Infallible>>();
         Response::new(BodyExt::boxed(http_body_util::StreamBody::new(frames)))
     }
 
@@ -173,7 +173,10 @@ mod tests {
         assert_eq!(written(&unknown(), HEAD).0, "HTTP/1.1 200 OK\r\n\r\n");
         *response.status_mut() = StatusCode::NO_CONTENT;
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("5"));
-        assert_eq!(written(&response, NEW), ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), written(&response, NEW).1));
+        assert_eq!(
+            written(&response, NEW),
+            ("HTTP/1.1 204 No Content\r\n\r\n".to_owned(), written(&response, NEW).1)
+        );
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         let (text, plan) = written(&response, NEW);
         assert_eq!(text, "HTTP/1.1 304 Not Modified\r\ncontent-length: 5\r\n\r\n");

@@ -381,7 +381,7 @@ impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
                     // A head is awaited only when nothing of an answer is left to write; whoever reads nothing gets
                     // nothing.
                     let _ = this.out.poll_write(context, &mut io.stream);
-                    io.forget_head();
+                    io.give_up_head();
                     drop(io);
                     clocks.enter(Phase::Busy);
                     this.step.set(Step::Closing);

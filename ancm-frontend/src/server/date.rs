@@ -2,10 +2,11 @@
 
 use std::{
     cell::RefCell,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 struct Line {
     text: String,
@@ -24,7 +25,8 @@ pub(super) fn append(out: &mut Vec<u8>) {
         if line.until.is_none_or(|until| now >= until) {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             line.text = text(since.as_secs());
-            line.until = Some(now + Duration::from_secs(1) - Duration::from_nanos(since.subsec_nanos().into()));
+            let over = Duration::from_nanos(since.subsec_nanos().into());
+            line.until = Some(now + Duration::from_secs(1).saturating_sub(over));
         }
         out.extend_from_slice(line.text.as_bytes());
     });

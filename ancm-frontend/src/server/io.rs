@@ -409,6 +409,12 @@ impl<T> Io<T> {
         }
     }
 
+    /// Gives up a head that does not come to its end.
+    pub(super) fn give_up_head(&mut self) {
+        self.forget_head();
+        self.read = BytesMut::new();
+    }
+
     /// Forgets the head that has been read.
     pub(super) fn forget_head(&mut self) {
         self.head.reset();

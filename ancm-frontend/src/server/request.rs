@@ -14,6 +14,7 @@ use super::head_guard::{HeadReader, Line};
 const MOST_LINES: usize = 1000;
 
 /// What outlives the request.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct About {
     /// The answer has no body.
@@ -116,7 +117,8 @@ mod tests {
 
     #[test]
     fn takes_a_head_as_it_is() {
-        let text = "GET /a%2Fb?c=%3F? HTTP/1.1\r\nHost: a\r\nCookie:\t x=1 \r\nempty:\r\ncookie: y\t2\r\n\r\n";
+        let text =
+            "GET /a%2Fb?c=%3F? HTTP/1.1\r\nHost: a\r\nCookie:\t x=1 \r\nempty:\r\ncookie: y\t2\r\n\r\n";
         let (request, _) = read(text).unwrap();
         assert_eq!((request.method(), request.version()), (&Method::GET, Version::HTTP_11));
         assert_eq!(request.uri(), "/a%2Fb?c=%3F?");

@@ -91,11 +91,7 @@ impl<T: ClientStream> AsyncRead for Upgraded<T> {
 }
 
 impl<T: ClientStream> AsyncWrite for Upgraded<T> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.shared.lock().stream).poll_write(context, bytes)
     }
 

@@ -280,7 +280,10 @@ mod tests {
             assert_eq!(parsed(&text).framing, Framing::Length(0), "{status}");
         }
         let mut buffer = BytesMut::from("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n");
-        assert_eq!(read(&mut buffer, &Method::HEAD, &mut Vec::new()).unwrap().unwrap().framing, Framing::Length(0));
+        assert_eq!(
+            read(&mut buffer, &Method::HEAD, &mut Vec::new()).unwrap().unwrap().framing,
+            Framing::Length(0)
+        );
     }
 
     #[test]
