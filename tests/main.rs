@@ -2,11 +2,13 @@
 //! applications (`ANCM_TEST_KESTREL` names their folder).
 #![expect(non_snake_case, reason = "a test that proves a row of `conformance` carries its id: `P3_…`")]
 
+mod backend;
 mod bad_answers;
 mod configuration;
 mod conformance;
 mod crashes;
 mod demo;
+mod fidelity;
 mod head_guard;
 mod headers;
 mod lifecycle;

@@ -35,7 +35,8 @@ pub(crate) struct Outgoing {
     /// What is to be written after `data`: the line end of a chunk.
     after: &'static [u8],
     ended: bool,
-    begun: bool,
+    /// How many bytes have been written.
+    count: u64,
 }
 
 // === impl Outgoing ===
@@ -43,12 +44,17 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     /// Begins with this head.
     pub(crate) fn new(head: Vec<u8>, framing: Framing) -> Self {
-        Self { framing, before: head, written: 0, data: Bytes::new(), after: b"", ended: false, begun: false }
+        Self { framing, before: head, written: 0, data: Bytes::new(), after: b"", ended: false, count: 0 }
     }
 
     /// Whether even one byte has been written.
     pub(crate) fn has_begun(&self) -> bool {
-        self.begun
+        self.count > 0
+    }
+
+    /// How many bytes have been written.
+    pub(crate) fn count(&self) -> u64 {
+        self.count
     }
 
     /// Whether the message has no further pieces.
@@ -144,7 +150,7 @@ impl Outgoing {
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.begun = true;
+            self.count += count as u64;
             self.wrote(count);
         }
         Poll::Ready(Ok(()))

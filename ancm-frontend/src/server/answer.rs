@@ -22,14 +22,22 @@ pub(super) struct Plan {
     pub(super) keep_alive: bool,
 }
 
+/// The lengths that an answer says it has.
+enum Lengths {
+    None,
+    One(u64),
+    /// More than one, or no number.
+    Unclear,
+}
+
 /// Writes the head. `last` says that no further request is wanted.
 pub(super) fn write<B: Body>(response: &Response<B>, about: About, last: bool, out: &mut Vec<u8>) -> Plan {
     let status = response.status();
     status_line(response, about.is_old, out);
-    let (mut length, mut said_close, mut dated) = (None, false, false);
+    let (mut lengths, mut said_close, mut dated) = (Lengths::None, false, false);
     for (name, value) in response.headers() {
         if name == CONTENT_LENGTH {
-            length = length.or_else(|| digits(value));
+            lengths = lengths.and(value);
         } else if name == TRANSFER_ENCODING {
             // The connection's own business.
         } else {
@@ -40,6 +48,7 @@ pub(super) fn write<B: Body>(response: &Response<B>, about: About, last: bool, o
             field(out, name.as_str(), value.as_bytes());
         }
     }
+    let length = lengths.only();
     let framing = framing(response, about, length);
     let keep_alive = about.keep_alive && !last && !said_close && framing != Some(Framing::Close);
     if status == StatusCode::SWITCHING_PROTOCOLS {
@@ -101,16 +110,29 @@ fn says_length(status: StatusCode) -> bool {
     !status.is_informational() && status != StatusCode::NO_CONTENT
 }
 
-fn length_line(out: &mut Vec<u8>, length: u64) {
-    out.extend_from_slice(b"content-length: ");
-    number(out, length);
-    out.extend_from_slice(b"\r\n");
+impl Lengths {
+    fn and(self, value: &HeaderValue) -> Self {
+        match (self, digits(value)) {
+            (Self::None, Some(length)) => Self::One(length),
+            _ => Self::Unclear,
+        }
+    }
+
+    fn only(self) -> Option<u64> {
+        if let Self::One(length) = self { Some(length) } else { None }
+    }
 }
 
 fn digits(value: &HeaderValue) -> Option<u64> {
     let text = value.to_str().ok()?;
     let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     all.then(|| text.parse().ok()).flatten()
+}
+
+fn length_line(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"content-length: ");
+    number(out, length);
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
                         Ok(())
                     }
                     Poll::Pending => {
-                        ready!(this.shared.lock().poll_left(&this.shared.clocks, context));
+                        ready!(this.shared.lock().poll_broken(&this.shared.clocks, context));
                         Err(Over::Done)
                     }
                 },
@@ -289,7 +289,11 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
                 }
             }
             let mut io = this.shared.lock();
+            let before = this.out.count();
             let written = this.out.poll_write(context, &mut io.stream);
+            if this.out.count() != before {
+                this.shared.clocks.wrote();
+            }
             this.shared.clocks.awaits_room(written.is_pending());
             match written {
                 Poll::Ready(Ok(())) if this.out.has_ended() => break,
@@ -302,7 +306,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Over::Broken(error))),
                 Poll::Pending => {}
             }
-            ready!(io.poll_left(&this.shared.clocks, context));
+            ready!(io.poll_broken(&this.shared.clocks, context));
             return Poll::Ready(Err(Over::Done));
         }
         spare::keep_head(this.out.take_buffer());
@@ -392,7 +396,7 @@ impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
                 }
                 Ok(next) => this.alarm.as_mut().reset(next),
             }
-            if clocks.unwatched() && this.shared.lock().stream.has_left() {
+            if clocks.unwatched() && this.shared.lock().has_left(clocks) {
                 return Poll::Ready(());
             }
         }
@@ -466,7 +470,7 @@ fn is_awaited(clocks: &Clocks, patience: &mut Option<Instant>) -> bool {
 fn earlier_look(clocks: &Clocks, patience: Option<Instant>, alarm: Instant) -> Option<Instant> {
     let look = if clocks.unwatched() {
         Instant::now() + LOOK_EVERY
-    } else if matches!(clocks.phase(), Phase::Head | Phase::Lingering) {
+    } else if matches!(clocks.phase(), Phase::Head | Phase::Lingering) || clocks.has_client_ended() {
         clocks.check().unwrap_or_else(|_| Instant::now())
     } else {
         patience.filter(|_| clocks.is_fresh())?

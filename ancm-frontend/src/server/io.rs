@@ -207,9 +207,9 @@ impl<T: ClientStream> Io<T> {
         Poll::Ready(Ok(arrival))
     }
 
-    /// Whether the client left while its request is served; what it sends ahead meanwhile is kept.
-    pub(super) fn poll_left(&mut self, clocks: &Clocks, context: &mut Context<'_>) -> Poll<()> {
-        if !self.is_body_read() || !self.read.is_empty() {
+    /// Whether the connection broke while its request is served; what the client sends ahead meanwhile is kept.
+    pub(super) fn poll_broken(&mut self, clocks: &Clocks, context: &mut Context<'_>) -> Poll<()> {
+        if !self.is_body_read() || !self.read.is_empty() || clocks.has_client_ended() {
             if self.connection.as_ref().is_none_or(|waker| !waker.will_wake(context.waker())) {
                 self.connection = Some(context.waker().clone());
             }
@@ -227,9 +227,22 @@ impl<T: ClientStream> Io<T> {
                     self.read.extend_from_slice(buffer.filled());
                     Poll::Pending
                 }
-                Poll::Ready(_) => Poll::Ready(()),
+                Poll::Ready(Ok(())) => {
+                    clocks.client_ended();
+                    Poll::Pending
+                }
+                Poll::Ready(Err(_)) => Poll::Ready(()),
             }
         })
+    }
+
+    /// Whether the client has left; not if it has only ended its side behind a request that is whole.
+    pub(super) fn has_left(&self, clocks: &Clocks) -> bool {
+        let ended = self.stream.has_left();
+        if ended && self.is_body_read() {
+            clocks.client_ended();
+        }
+        ended && !self.is_body_read()
     }
 
     /// Reads once into the buffer; false at the end of the stream.
