@@ -37,6 +37,7 @@ use super::{
     spare,
     stream::ClientStream,
     target,
+    trailers::Declared,
     upgrade::{Give, OnUpgrade, Upgraded},
 };
 use crate::http1::outgoing::{Framing, Outgoing};
@@ -87,6 +88,7 @@ pin_project! {
         step: Step<S>,
         // Of the request under way.
         about: About,
+        trailers: Declared,
         keep_alive: bool,
         switch: Option<Give>,
         out: Outgoing,
@@ -139,6 +141,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             shared: Arc::new(Shared::new(stream, Clocks::new(limits))),
             step: Step::Head,
             about: About::default(),
+            trailers: Declared::default(),
             keep_alive: true,
             switch: None,
             out: Outgoing::new(Vec::new(), Framing::Close),
@@ -261,6 +264,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             let uninvited = io.withdraw_invitation(&mut head);
             last || uninvited || io.is_broken() || this.drain.is_cancelled()
         };
+        *this.trailers = Declared::by(&response, *this.about);
         let Plan { framing, keep_alive } = answer::write(&response, *this.about, last, &mut head);
         *this.keep_alive = keep_alive;
         *this.out = Outgoing::new(head, framing.unwrap_or(Framing::Close));
@@ -282,7 +286,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             };
             let mut waiting = false;
             if this.out.has_room() {
-                match poll_piece(body, this.out, this.about.trailers, context) {
+                match poll_piece(body, this.out, this.trailers, context) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(Over::Answer(error))),
                     Poll::Pending => waiting = true,
@@ -418,7 +422,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
 fn poll_piece<B>(
     mut body: Pin<&mut B>,
     out: &mut Outgoing,
-    trailers: bool,
+    trailers: &Declared,
     context: &mut Context<'_>,
 ) -> Poll<Result<(), BoxError>>
 where
@@ -433,8 +437,7 @@ where
     let last = body.is_end_stream();
     let taken = match frame.into_data() {
         Ok(data) => out.data(data).and_then(|()| if last { out.end(None) } else { Ok(()) }),
-        // RFC 9110 6.5.1: only for a client that has asked for them.
-        Err(frame) => out.end(frame.into_trailers().ok().filter(|_| trailers).as_ref()),
+        Err(frame) => out.end(frame.into_trailers().ok().and_then(|all| trailers.of(&all)).as_ref()),
     };
     Poll::Ready(taken.map_err(Into::into))
 }

@@ -23,6 +23,7 @@ mod spare;
 mod stream;
 mod target;
 mod tls;
+mod trailers;
 mod upgrade;
 mod worker;
 
