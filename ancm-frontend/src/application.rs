@@ -15,7 +15,8 @@ use tokio::{
 
 use crate::{
     config::{self, Config},
-    offline,
+    debug_log::{DebugLog, DebugLogs},
+    events, offline,
     output::Output,
     spawn::Spawner,
     stack::from_config,
@@ -25,6 +26,15 @@ use crate::{
 /// How often `web.config` is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// Where it tells what it does, and what its processes print.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    /// The output thread.
+    pub output: Output,
+    /// The debug logs, if there are any.
+    pub debug: Option<DebugLogs>,
+}
+
 /// An application that is being kept running; lives on the control thread.
 #[derive(Debug)]
 pub struct Application {
@@ -32,22 +42,26 @@ pub struct Application {
     page: watch::Receiver<Option<Page>>,
     headers: watch::Receiver<ByPath<HeaderChanges>>,
     watcher: JoinHandle<()>,
+    /// Ends after the processes.
+    _debug_log: Option<Arc<DebugLog>>,
 }
 
 // === impl Application ===
 
 impl Application {
     /// Starts its processes, unless it is offline; they are told the port where the site is served with TLS.
-    pub fn start(config: &Arc<Config>, spawner: Spawner, output: Output, https_port: Option<u16>) -> Self {
+    pub fn start(config: &Arc<Config>, spawner: Spawner, logs: Logs, https_port: Option<u16>) -> Self {
         let file = offline::watch(&config.site_root);
-        let mut settings = Settings::new(Arc::clone(config), spawner, output);
+        let mut settings = Settings::new(Arc::clone(config), spawner, logs.output);
+        let debug_log = logs.debug.map(|logs| Arc::new(logs.open(&settings.application, config)));
         settings.https_port = https_port;
         settings.offline = file.borrow().is_some();
         let supervisor = Supervisor::start(settings);
         let page = offline::follow(file, supervisor.clone());
         let (change, headers) = watch::channel(from_config::response_headers(config));
-        let watcher = tokio::spawn(obey_web_config(Arc::clone(config), supervisor.clone(), change));
-        Self { supervisor, page, headers, watcher }
+        let watcher =
+            tokio::spawn(obey_web_config(Arc::clone(config), supervisor.clone(), change, debug_log.clone()));
+        Self { supervisor, page, headers, watcher, _debug_log: debug_log }
     }
 
     /// The page to answer with while it is offline.
@@ -81,6 +95,7 @@ async fn obey_web_config(
     mut config: Arc<Config>,
     supervisor: Supervisor,
     headers: watch::Sender<ByPath<HeaderChanges>>,
+    debug_log: Option<Arc<DebugLog>>,
 ) {
     let site_root = config.site_root.clone();
     let mut seen = state(&site_root);
@@ -99,13 +114,16 @@ async fn obey_web_config(
                 tracing::info!(target: "server", "web.config has changed, which `disallowRotationOnConfigChange` ignores");
             }
             Ok(loaded) => {
-                tracing::info!(target: "server", event_id = 1021, file = %loaded.file.display(), "web.config has changed; starting anew from it");
+                tracing::info!(target: "server", file = %loaded.file.display(), "web.config has changed; starting anew from it");
                 config = Arc::new(loaded.config);
                 headers.send_replace(from_config::response_headers(&config));
+                if let Some(log) = &debug_log {
+                    log.follow(&config);
+                }
                 supervisor.recycle(Arc::clone(&config));
             }
             Err(errors) => {
-                tracing::error!(target: "server", event_id = 1034, %errors, "web.config has changed and cannot be used; what runs goes on as before");
+                tracing::error!(target: "server", event_id = events::MISCONFIGURED, %errors, "web.config has changed and cannot be used; what runs goes on as before");
             }
         }
     }

@@ -43,8 +43,9 @@ use self::{
     workers::Workers,
 };
 use crate::{
-    application::Application,
+    application::{Application, Logs},
     config::Config,
+    debug_log::DebugLogs,
     output::Output,
     server::{ConnectionService, Limits, ListenError},
     spawn::Spawner,
@@ -62,6 +63,7 @@ pub struct Options {
     workers: usize,
     limits: Limits,
     spawner: Spawner,
+    debug_logs: Option<DebugLogs>,
 }
 
 /// A frontend that is about to start.
@@ -129,6 +131,7 @@ impl Options {
             workers: thread::available_parallelism().map_or(1, usize::from),
             limits: Limits::default(),
             spawner: Spawner::Direct,
+            debug_logs: None,
         }
     }
 
@@ -159,6 +162,12 @@ impl Options {
     /// How long connections may do nothing.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Gives applications the debug logs that they ask for; their [layer](DebugLogs::layer) must be in the subscriber.
+    pub fn debug_logs(mut self, logs: DebugLogs) -> Self {
+        self.debug_logs = Some(logs);
         self
     }
 
@@ -197,7 +206,7 @@ impl<L> Frontend<L> {
         L: Layer<AppStack> + Clone + Send + 'static,
         L::Service: ConnectionService,
     {
-        let Options { config, listen, tls, workers, limits, spawner } = self.options;
+        let Options { config, listen, tls, workers, limits, spawner, debug_logs } = self.options;
         let (certificate, tls) = tls.map(tls::Source::open).transpose()?.unzip();
         let listeners = open(&listen, workers, tls.as_ref())?;
         let addresses = listeners.iter().map(|(listeners, _)| listeners.address).collect();
@@ -213,7 +222,8 @@ impl<L> Frontend<L> {
         let control = thread::Builder::new().name("ancm-control".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 following.map(tokio::spawn);
-                let mut application = Application::start(&config, spawner, output.clone(), https_port);
+                let logs = Logs { output: output.clone(), debug: debug_logs };
+                let mut application = Application::start(&config, spawner, logs, https_port);
                 let made = MakeStacks::new(&config, &application, workers, layer);
                 match Workers::start(listeners, workers, limits, &made) {
                     Ok(workers) => {

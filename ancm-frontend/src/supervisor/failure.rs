@@ -68,6 +68,18 @@ impl Problem {
         if for_developers { failure.details(known.to_string()) } else { failure }
     }
 
+    /// How far the attempt came, in the words of the original.
+    // ANCM: serverprocess.cpp; stages for which there is no occasion here are left out.
+    pub(super) fn stage(&self) -> &'static str {
+        match self {
+            Self::InvalidPort(_) | Self::Port(_) => "SetupListenPort",
+            Self::Token(_) => "SetupAppToken",
+            Self::Command(_) => "SetupCommandLine",
+            Self::Output(_) | Self::Spawn { .. } => "CreateProcess",
+            Self::NotReady(_) => "PostStartCheck",
+        }
+    }
+
     pub(super) fn causes(&self) -> &'static [&'static str] {
         match self {
             Self::NotReady(NotReady::TimedOut { .. }) => &[
