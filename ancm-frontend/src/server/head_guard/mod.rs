@@ -1,9 +1,9 @@
 //! Refuses what one reader of a connection would take for one request and another for something else.
 //!
 //! Where two readers in a row disagree about where a request ends, the second takes bytes of a body for a request
-//! that the first has never seen (request smuggling). hyper repairs in silence much of what leads there: it takes a
-//! bare LF for a line's end, reads past a length that stands beside chunks, drops the second of two equal lengths.
-//! So the bytes are looked at before hyper parses them, and whatever is not plainly one request is refused.
+//! that the first has never seen (request smuggling). Most parsers repair in silence much of what leads there: they
+//! take a bare LF for a line's end, read past a length that stands beside chunks, drop the second of two equal lengths.
+//! Here whatever is not plainly one request is refused, in the same pass that finds the lines of the head.
 //!
 //! # How it works
 //!

@@ -6,28 +6,25 @@
 //! Nothing is read ahead of the request under way, except by looking whether the client has left.
 
 use std::{
-    convert::Infallible,
     fmt,
     future::Future,
     io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker, ready},
-    time::Duration,
 };
 
 use ancm_tower::{BoxError, client::Client, refusal::Refusal};
-use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body::Body;
 use pin_project_lite::pin_project;
-use tokio::{
-    io::ReadBuf,
-    time::{Instant, Sleep},
-};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tower_service::Service;
 
+use self::{
+    alarm::{Alarm, is_awaited, look_by},
+    closing::close,
+    piece::poll_piece,
+};
 use super::{
     answer::{self, Plan},
     body::ClientBody,
@@ -42,41 +39,15 @@ use super::{
 };
 use crate::http1::outgoing::{Framing, Outgoing};
 
-/// How often we look for a client whose bytes nobody reads.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How long a client that has just connected may take to send its first request, though we are to accept no more.
-const FIRST_REQUEST: Duration = Duration::from_millis(250);
+mod alarm;
+mod closing;
+mod piece;
+mod service;
+
+pub use self::service::ConnectionService;
+
 /// What a client reads whose head does not come to its end.
 const LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-
-/// A stack that can serve a connection.
-pub trait ConnectionService:
-    Service<
-        Request<ClientBody>,
-        Response = Response<<Self as ConnectionService>::ResponseBody>,
-        Error = Infallible,
-        Future = <Self as ConnectionService>::ResponseFuture,
-    > + Send
-    + 'static
-{
-    /// What it answers with.
-    type ResponseBody: Body<Data = Bytes, Error: Into<BoxError>> + From<Bytes> + Send + 'static;
-    /// Its future.
-    type ResponseFuture: Future<Output = Result<Response<<Self as ConnectionService>::ResponseBody>, Infallible>>
-        + Send
-        + 'static;
-}
-
-impl<S, B> ConnectionService for S
-where
-    S: Service<Request<ClientBody>, Response = Response<B>, Error = Infallible> + Send + 'static,
-    S::Future: Send + 'static,
-    B: Body<Data = Bytes> + From<Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    type ResponseBody = B;
-    type ResponseFuture = S::Future;
-}
 
 pin_project! {
     /// Serves one connection until it ends, goes over a limit, or is drained.
@@ -93,9 +64,7 @@ pin_project! {
         switch: Option<Give>,
         out: Outgoing,
         #[pin]
-        alarm: Sleep,
-        // The alarm has been polled since it was set: it will wake us.
-        alarmed: bool,
+        alarm: Alarm,
         drain: CancellationToken,
         #[pin]
         drained: WaitForCancellationFutureOwned,
@@ -145,8 +114,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             keep_alive: true,
             switch: None,
             out: Outgoing::new(Vec::new(), Framing::Close),
-            alarm: tokio::time::sleep(limits.idle),
-            alarmed: false,
+            alarm: Alarm::new(limits.idle),
             drained: drain.clone().cancelled_owned(),
             begun: false,
             drain,
@@ -370,37 +338,8 @@ impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
                 this.step.set(Step::Closing);
                 continue;
             }
-            if let Some(earlier) = earlier_look(clocks, *this.patience, this.alarm.deadline()) {
-                this.alarm.as_mut().reset(earlier);
-                *this.alarmed = false;
-            }
-            if *this.alarmed && !this.alarm.is_elapsed() {
-                return Poll::Pending;
-            }
-            *this.alarmed = true;
-            if this.alarm.as_mut().poll(context).is_pending() {
-                return Poll::Pending;
-            }
-            *this.alarmed = false;
-            match clocks.check() {
-                Err(Overdue::Head) => {
-                    *this.out = Outgoing::new(LATE.to_vec(), Framing::Close);
-                    let mut io = this.shared.lock();
-                    // A head is awaited only when nothing of an answer is left to write; whoever reads nothing gets
-                    // nothing.
-                    let _ = this.out.poll_write(context, &mut io.stream);
-                    io.give_up_head();
-                    drop(io);
-                    clocks.enter(Phase::Busy);
-                    this.step.set(Step::Closing);
-                }
-                Err(overdue) => {
-                    tracing::debug!(target: "server", client = %this.client.address(), ?overdue, "connection closed");
-                    return Poll::Ready(());
-                }
-                Ok(next) => this.alarm.as_mut().reset(next),
-            }
-            if clocks.unwatched() && this.shared.lock().has_left(clocks) {
+            ready!(this.alarm.poll(look_by(clocks, *this.patience), context));
+            if self.as_mut().is_given_up(context) {
                 return Poll::Ready(());
             }
         }
@@ -408,6 +347,30 @@ impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
 }
 
 impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
+    /// Whether a clock has run out, or the client has left; if not, the alarm is set anew.
+    fn is_given_up(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
+        let mut this = self.project();
+        let clocks = &this.shared.clocks;
+        match clocks.check() {
+            Err(Overdue::Head) => {
+                *this.out = Outgoing::new(LATE.to_vec(), Framing::Close);
+                let mut io = this.shared.lock();
+                // A head is awaited only when nothing of an answer is left to write; whoever reads nothing gets
+                // nothing.
+                let _ = this.out.poll_write(context, &mut io.stream);
+                io.give_up_head();
+                clocks.enter(Phase::Busy);
+                this.step.set(Step::Closing);
+            }
+            Err(overdue) => {
+                tracing::debug!(target: "server", client = %this.client.address(), ?overdue, "connection closed");
+                return true;
+            }
+            Ok(next) => this.alarm.set(next),
+        }
+        clocks.unwatched() && this.shared.lock().has_left(clocks)
+    }
+
     fn log(&self, over: &Over) {
         let client = self.client.address();
         match over {
@@ -416,69 +379,6 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             Over::Answer(error) => tracing::debug!(target: "server", %client, %error, "an answer broke off"),
         }
     }
-}
-
-/// Takes the next piece of the answer's body.
-fn poll_piece<B>(
-    mut body: Pin<&mut B>,
-    out: &mut Outgoing,
-    trailers: &Declared,
-    context: &mut Context<'_>,
-) -> Poll<Result<(), BoxError>>
-where
-    B: Body<Data = Bytes, Error: Into<BoxError>>,
-{
-    let frame = match ready!(body.as_mut().poll_frame(context)) {
-        Some(Ok(frame)) => frame,
-        Some(Err(error)) => return Poll::Ready(Err(error.into())),
-        None => return Poll::Ready(out.end(None).map_err(Into::into)),
-    };
-    // Asked now: the next poll might have to wait for an end that is known already.
-    let last = body.is_end_stream();
-    let taken = match frame.into_data() {
-        Ok(data) => out.data(data).and_then(|()| if last { out.end(None) } else { Ok(()) }),
-        Err(frame) => out.end(frame.into_trailers().ok().and_then(|all| trailers.of(&all)).as_ref()),
-    };
-    Poll::Ready(taken.map_err(Into::into))
-}
-
-/// Ends the connection without taking the answer from a client that is still sending.
-fn close<T: ClientStream>(shared: &Shared<T>, context: &mut Context<'_>) -> Poll<()> {
-    let mut io = shared.lock();
-    if shared.clocks.phase() != Phase::Lingering {
-        if ready!(Pin::new(&mut io.stream).poll_shutdown(context)).is_err() || !io.is_within_request() {
-            return Poll::Ready(());
-        }
-        shared.clocks.enter(Phase::Lingering);
-    }
-    // To close now would reset a client that is still sending.
-    loop {
-        let left = spare::with_room(|room| {
-            let mut buffer = ReadBuf::new(room);
-            let read = Pin::new(&mut io.stream).poll_read(context, &mut buffer);
-            read.map(|read| read.is_err() || buffer.filled().is_empty())
-        });
-        if ready!(left) {
-            return Poll::Ready(());
-        }
-    }
-}
-
-/// Whether a first request may still be on its way: the client connected before it could know of the drain.
-fn is_awaited(clocks: &Clocks, patience: &mut Option<Instant>) -> bool {
-    clocks.is_fresh() && Instant::now() < *patience.get_or_insert_with(|| Instant::now() + FIRST_REQUEST)
-}
-
-/// When to look, if that is before the alarm: it is set generously and only brought forward when it must be.
-fn earlier_look(clocks: &Clocks, patience: Option<Instant>, alarm: Instant) -> Option<Instant> {
-    let look = if clocks.unwatched() {
-        Instant::now() + LOOK_EVERY
-    } else if matches!(clocks.phase(), Phase::Head | Phase::Lingering) || clocks.has_client_ended() {
-        clocks.check().unwrap_or_else(|_| Instant::now())
-    } else {
-        patience.filter(|_| clocks.is_fresh())?
-    };
-    (look < alarm).then_some(look)
 }
 
 impl<T: ClientStream, S: ConnectionService> fmt::Debug for Connection<T, S> {

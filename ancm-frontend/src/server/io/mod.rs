@@ -7,7 +7,6 @@
 use std::{
     io,
     pin::Pin,
-    sync::{Mutex, MutexGuard},
     task::{Context, Poll, Waker, ready},
 };
 
@@ -16,17 +15,20 @@ use http_body::Frame;
 use tokio::io::ReadBuf;
 use tokio_util::io::poll_read_buf;
 
+use self::incoming::Incoming;
 use super::{
-    body::{BodyError, Source},
+    body::BodyError,
     clocks::Clocks,
-    head_guard::{ChunkedGuard, Fault, Framing, HeadReader, Line},
+    head_guard::{Fault, Framing, HeadReader, Line},
     spare,
     stream::ClientStream,
 };
-use crate::{
-    dispatch::lock,
-    http1::chunked::{Chunked, Step},
-};
+use crate::http1::chunked::Step;
+
+mod incoming;
+mod shared;
+
+pub(super) use self::shared::Shared;
 
 /// The longest head that is read at all; what the backend takes is less, and is for the stack to judge.
 pub(super) const LONGEST_HEAD: usize = 128 * 1024;
@@ -34,13 +36,6 @@ pub(super) const LONGEST_HEAD: usize = 128 * 1024;
 const FIRST_READ: usize = 16 * 1024;
 const LARGEST_READ: usize = 256 * 1024;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
-
-/// A connection's stream, and its clocks.
-#[derive(Debug)]
-pub(super) struct Shared<T> {
-    io: Mutex<Io<T>>,
-    pub(super) clocks: Clocks,
-}
 
 /// The stream, and what has been read from it.
 #[derive(Debug)]
@@ -60,20 +55,6 @@ pub(super) struct Io<T> {
     connection: Option<Waker>,
 }
 
-/// A request's body.
-#[derive(Debug)]
-enum Incoming {
-    Done,
-    Length(u64),
-    /// `guarded` is how much of what has been read is known to be well-formed.
-    Chunked {
-        guard: ChunkedGuard,
-        decoder: Chunked,
-        guarded: usize,
-    },
-    Broken,
-}
-
 /// What came instead of silence.
 #[derive(Debug)]
 pub(super) enum Arrival {
@@ -85,52 +66,6 @@ pub(super) enum Arrival {
     Refused(Fault),
     /// A head of which no end is in sight.
     TooLong,
-}
-
-// === impl Shared ===
-
-impl<T> Shared<T> {
-    pub(super) fn new(stream: T, clocks: Clocks) -> Self {
-        let io = Io {
-            stream,
-            read: BytesMut::new(),
-            head: HeadReader::new(),
-            body: Incoming::Done,
-            number: 0,
-            room: FIRST_READ,
-            invitation: b"",
-            connection: None,
-        };
-        Self { io: Mutex::new(io), clocks }
-    }
-
-    pub(super) fn lock(&self) -> MutexGuard<'_, Io<T>> {
-        lock(&self.io)
-    }
-}
-
-impl<T: ClientStream> Source for Shared<T> {
-    fn poll_frame(
-        &self,
-        number: u64,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let mut io = self.lock();
-        if io.number != number {
-            return Poll::Ready(Some(Err(BodyError::Over)));
-        }
-        let frame = io.poll_frame(&self.clocks, context);
-        self.clocks.awaits_body(frame.is_pending());
-        frame
-    }
-
-    fn dropped(&self, number: u64) {
-        let mut io = self.lock();
-        if io.number == number {
-            self.clocks.awaits_body(false);
-            io.wake();
-        }
-    }
 }
 
 // === impl Io ===
@@ -311,32 +246,11 @@ impl<T: ClientStream> Io<T> {
 
     /// What the buffer holds of the body.
     fn step(&mut self) -> Result<Step, BodyError> {
-        let step = match &mut self.body {
-            Incoming::Done => return Ok(Step::End),
-            Incoming::Broken => return Err(BodyError::Over),
-            Incoming::Length(_) if self.read.is_empty() => Step::More,
-            Incoming::Length(left) => {
-                let length = usize::try_from(*left).unwrap_or(usize::MAX).min(self.read.len());
-                *left -= length as u64;
-                Step::Data(self.read.split_to(length).freeze())
-            }
-            Incoming::Chunked { guard, decoder, guarded } => {
-                *guarded += guard.follow(&self.read[*guarded..]).map_err(BodyError::Refused)?;
-                let before = self.read.len();
-                let step = decoder.step(&mut self.read).map_err(BodyError::Malformed)?;
-                *guarded -= before - self.read.len();
-                step
-            }
-        };
-        let over = match (&self.body, &step) {
-            (Incoming::Length(left), _) => *left == 0,
-            (_, step) => matches!(step, Step::End | Step::Trailers(_)),
-        };
-        if over {
-            self.body = Incoming::Done;
+        let step = self.body.step(&mut self.read);
+        if self.is_body_read() {
             self.wake();
         }
-        Ok(step)
+        step
     }
 
     /// Throws away what is there already of a body that nobody wants; whether that was all of it.
@@ -370,17 +284,24 @@ impl<T: ClientStream> Io<T> {
 }
 
 impl<T> Io<T> {
+    fn new(stream: T) -> Self {
+        Self {
+            stream,
+            read: BytesMut::new(),
+            head: HeadReader::new(),
+            body: Incoming::Done,
+            number: 0,
+            room: FIRST_READ,
+            invitation: b"",
+            connection: None,
+        }
+    }
+
     /// Begins with the body of a request whose head has been read; its number.
     pub(super) fn begin_body(&mut self, framing: Framing, invite: bool) -> u64 {
         self.number += 1;
         self.room = FIRST_READ;
-        self.body = match framing {
-            Framing::Unsaid | Framing::Length(0) => Incoming::Done,
-            Framing::Length(length) => Incoming::Length(length),
-            Framing::Chunked => {
-                Incoming::Chunked { guard: ChunkedGuard::new(), decoder: Chunked::Size, guarded: 0 }
-            }
-        };
+        self.body = Incoming::framed(framing);
         let invite = invite && !self.is_body_read() && self.read.is_empty();
         self.invitation = if invite { CONTINUE } else { b"" };
         self.number
