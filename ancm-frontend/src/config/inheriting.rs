@@ -37,7 +37,7 @@ pub fn load_inheriting<S: AsRef<str>>(
     let loaded = examine_from(config, site_root, environment, Reach::Own).into_result()?;
     let mut loaded = loaded.guarded(ignored)?;
     loaded.notes.extend(notes);
-    loaded.config.seen = Some(seen);
+    loaded.config.seen = Some(seen.with_files(site_root, &loaded.config.recycle_on_file_change));
     loaded.config.parents = parents.to_vec();
     loaded.config.ignored_sections = ignored.iter().map(|section| section.as_ref().to_owned()).collect();
     Ok(loaded)
