@@ -9,7 +9,7 @@ use std::{
 use ancm_tower::client::{Client, Scheme};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
-use http_body::{Body, Frame};
+use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
 
@@ -43,9 +43,6 @@ pub(crate) struct Answer<B> {
     request: Request<B>,
     waits: bool,
 }
-
-/// A body that does not know its length.
-pub(crate) struct Unsized(pub(crate) Full<Bytes>);
 
 /// A browser's request for a page, as the server hands it to the stack.
 pub(crate) fn browser<B>(body: B) -> Request<B> {
@@ -93,19 +90,5 @@ where
         }
         while let Some(Ok(_)) = ready!(Pin::new(self.request.body_mut()).poll_frame(context)) {}
         Poll::Ready(Ok(Response::new(Full::new(Bytes::from_static(b"Hello World\n")))))
-    }
-}
-
-// === impl Unsized ===
-
-impl Body for Unsized {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.0).poll_frame(context)
     }
 }
