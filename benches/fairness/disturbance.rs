@@ -19,7 +19,7 @@ pub(crate) struct Kind {
 }
 
 /// All of them.
-pub(crate) const KINDS: [Kind; 4] = [
+pub(crate) const KINDS: [Kind; 5] = [
     Kind {
         name: "slow-readers",
         what: "8 clients that read 64 KiB of an answer of 1 GiB every 10 ms",
@@ -29,8 +29,14 @@ pub(crate) const KINDS: [Kind; 4] = [
     Kind { name: "upload", what: "an upload of 1 GiB, as fast as it goes", connections: 1, work: upload },
     Kind { name: "download", what: "an answer of 1 GiB, as fast as it goes", connections: 1, work: download },
     Kind {
+        name: "websocket",
+        what: "a WebSocket, flooded with messages of 125 bytes that come back",
+        connections: 1,
+        work: web_socket,
+    },
+    Kind {
         name: "websockets",
-        what: "8 WebSockets, flooded with messages of 125 bytes that come back",
+        what: "8 of them, which keep 24 threads of clients and application busy",
         connections: 8,
         work: web_socket,
     },

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::LazyLock,
     task::{Context, Poll, ready},
 };
 
@@ -31,6 +32,10 @@ const BROWSER: [(&str, &str); 14] = [
     ("te", "trailers"),
 ];
 
+/// Made once for each connection, not for each request.
+static CLIENT: LazyLock<Client> =
+    LazyLock::new(|| Client::new(([192, 0, 2, 7], 50_123).into(), Scheme::Https));
+
 /// Reads the request's body to its end, then answers 12 bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bare {
@@ -51,8 +56,7 @@ pub(crate) fn browser<B>(body: B) -> Request<B> {
     for (name, value) in BROWSER {
         request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    let address = std::net::SocketAddr::from(([192, 0, 2, 7], 50_123));
-    request.extensions_mut().insert(Client::new(address, Scheme::Https));
+    request.extensions_mut().insert(CLIENT.clone());
     request
 }
 

@@ -37,7 +37,10 @@ use super::{
     trailers::Declared,
     upgrade::{Give, OnUpgrade, Upgraded},
 };
-use crate::http1::outgoing::{Framing, Outgoing};
+use crate::http1::{
+    outgoing::{Framing, Outgoing},
+    turn::{self, TURN},
+};
 
 mod alarm;
 mod closing;
@@ -248,6 +251,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
 
     fn poll_answer(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Over>> {
         let mut this = self.project();
+        let begun = this.out.count();
         loop {
             let StepProj::Answering { body } = this.step.as_mut().project() else {
                 return Poll::Ready(Ok(()));
@@ -269,6 +273,10 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             this.shared.clocks.awaits_room(written.is_pending());
             match written {
                 Poll::Ready(Ok(())) if this.out.has_ended() => break,
+                Poll::Ready(Ok(())) if !waiting && this.out.count() - begun >= TURN => {
+                    turn::end(context);
+                    return Poll::Pending;
+                }
                 Poll::Ready(Ok(())) if !waiting => continue,
                 Poll::Ready(Ok(())) => {
                     if let Poll::Ready(Err(error)) = Pin::new(&mut io.stream).poll_flush(context) {
