@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use crate::{Failure, wire};
+use crate::{Failure, os, wire};
 
 const PIECE: usize = 64 << 10;
 const HELLO: &[u8] =
@@ -54,6 +54,9 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
             rest += read;
         }
         filled = 0;
+        if target != "/" {
+            os::stand_back();
+        }
         match target.strip_prefix("/bytes/").map(str::parse) {
             Some(Ok(length)) => send(&mut stream, length)?,
             _ if target == "/echo" => return echo(&mut stream, &mut buffer),

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Failure, part::Part};
+use crate::{Failure, os, part::Part};
 
 /// What they do.
 #[derive(Clone, Copy, Debug)]
@@ -60,6 +60,8 @@ pub(crate) fn main(arguments: &[String]) -> Result<(), Failure> {
     let [name, address] = arguments else { return Err("disturb: KIND ADDRESS".into()) };
     let kind = KINDS.iter().find(|kind| kind.name == name).ok_or("disturb: no such kind")?;
     let address: SocketAddr = address.parse()?;
+    // In real life they have a machine of their own.
+    os::stand_back();
     for _ in 0..kind.connections {
         let work = kind.work;
         thread::spawn(move || {

@@ -1,7 +1,8 @@
 //! Other people's requests beside a burden on the same worker, compared with the same requests alone.
 //!
-//! The burden also takes the machine's cores from everybody. So it is measured once more by a frontend beside it, on
-//! a worker of its own: what remains then is the machine, not the sharing of a worker.
+//! The burden also takes the machine's cores from everybody. So its clients, and the application's threads for it, stand
+//! back where others want to run (nice 19), as if they had cores of their own; and it is measured once more by a
+//! frontend beside it, on a worker of its own: what remains then is the machine, not the sharing of a worker.
 
 use std::{fmt::Write as _, net::SocketAddr, thread, time::Duration};
 

@@ -15,6 +15,7 @@ mod machine;
 mod memory;
 mod options;
 mod origin;
+#[expect(dead_code, reason = "the benchmark of fairness uses all of it")]
 mod os;
 mod party;
 #[path = "../support/port.rs"]

@@ -21,6 +21,13 @@ fn signal(pid: u32, signal: rustix::process::Signal) {
     }
 }
 
+/// Lets this thread, and those that it starts, stand back where others want to run.
+#[cfg(unix)]
+pub(crate) fn stand_back() {
+    // Whoever has to stand back even more does so already.
+    let _ = rustix::process::nice(19);
+}
+
 /// Allows as many open files as an unprivileged process may, and says how many that are.
 #[cfg(unix)]
 pub(crate) fn raise_file_limit() -> u64 {
@@ -45,6 +52,9 @@ pub(crate) fn terminate(_: u32) {}
 
 #[cfg(not(unix))]
 pub(crate) fn kill(_: u32) {}
+
+#[cfg(not(unix))]
+pub(crate) fn stand_back() {}
 
 #[cfg(not(unix))]
 pub(crate) fn raise_file_limit() -> u64 {
