@@ -9,6 +9,11 @@ use tokio::{
 pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Whether the client has closed its side or is gone, even behind bytes that have not been read.
     fn has_left(&self) -> bool;
+
+    /// Whether the stream has to say itself that it ends; if not, the system says so when it is dropped.
+    fn says_goodbye(&self) -> bool {
+        true
+    }
 }
 
 // === impl ClientStream ===
@@ -16,5 +21,9 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 impl ClientStream for TcpStream {
     fn has_left(&self) -> bool {
         super::peer::has_left(self)
+    }
+
+    fn says_goodbye(&self) -> bool {
+        false
     }
 }

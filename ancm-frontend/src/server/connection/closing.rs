@@ -13,7 +13,11 @@ use crate::server::{clocks::Phase, io::Shared, spare, stream::ClientStream};
 pub(super) fn close<T: ClientStream>(shared: &Shared<T>, context: &mut Context<'_>) -> Poll<()> {
     let mut io = shared.lock();
     if shared.clocks.phase() != Phase::Lingering {
-        if ready!(Pin::new(&mut io.stream).poll_shutdown(context)).is_err() || !io.is_within_request() {
+        let is_over = !io.is_within_request();
+        if is_over && !io.stream.says_goodbye() {
+            return Poll::Ready(());
+        }
+        if ready!(Pin::new(&mut io.stream).poll_shutdown(context)).is_err() || is_over {
             return Poll::Ready(());
         }
         shared.clocks.enter(Phase::Lingering);
