@@ -2,6 +2,7 @@
 //! applications (`ANCM_TEST_KESTREL` names their folder).
 #![expect(non_snake_case, reason = "a test that proves a row of `conformance` carries its id: `P3_…`")]
 
+mod applications;
 mod backend;
 mod bad_answers;
 mod configuration;
@@ -11,9 +12,12 @@ mod debug_log;
 mod demo;
 mod events;
 mod fidelity;
+mod generations;
 mod head_guard;
 mod headers;
+mod inheritance;
 mod lifecycle;
+mod neighbours;
 mod offline;
 mod output;
 mod recycling;

@@ -31,6 +31,8 @@ pub enum Refusal {
     Offline,
     /// The application could not be started.
     StartFailed,
+    /// The application's configuration cannot be used.
+    Misconfigured,
     /// The application did not become ready while the request was held.
     HoldTimeout {
         /// How long the request waited.
@@ -105,6 +107,7 @@ impl Refusal {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::StartFailed | Self::BadGateway { .. } => StatusCode::BAD_GATEWAY,
+            Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
             Self::RequestTimeout { status, .. } => *status,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
@@ -122,6 +125,7 @@ impl Refusal {
             Self::Offline | Self::StartFailed | Self::HoldTimeout { .. } | Self::Stopping => {
                 "destination_unavailable"
             }
+            Self::Misconfigured => "proxy_configuration_error",
             Self::HoldQueueFull { .. } => "connection_limit_reached",
             Self::RequestTimeout { .. } => "http_response_timeout",
             Self::BodyTooLarge { .. }
@@ -159,6 +163,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Offline => f.write_str("the application is offline (app_offline.htm)"),
             Self::StartFailed => f.write_str("the application could not be started"),
+            Self::Misconfigured => f.write_str("the application's configuration cannot be used"),
             Self::HoldTimeout { limit } => {
                 write!(f, "the application was not ready within {} s", limit.as_secs_f64())
             }

@@ -1,12 +1,9 @@
 //! Builds each worker's stacks.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use ancm_tower::{
-    app_offline::Page,
-    by_path::ByPath,
-    client::Client,
-    response_headers::{HeaderChanges, ResponseHeadersLayer},
+    app_offline::Page, client::Client, response_headers::ResponseHeadersLayer,
     startup_error::StartupErrorLayer,
 };
 use tokio::sync::watch;
@@ -14,45 +11,49 @@ use tokio_util::task::TaskTracker;
 use tower_layer::Layer;
 
 use crate::{
-    application::Application,
-    config::Config,
+    application::{Application, Followed},
+    binding::Binding,
     dispatch::{Dispatch, InnerStacks, Table},
-    server::{ConnectionService, MakeWorkerService, Router},
+    server::{ConnectionService, MakeWorkerService, Router, Routes},
     stack::{self, AppStack},
     supervisor::{Supervisor, snapshot::Snapshot},
     upstream::{DefaultClient, Upstream},
 };
 
-/// Requests that may wait for a start, in all.
+/// Requests of an application that may wait for a start, in all.
 const HOLD_AT_MOST: usize = 4096;
-
-/// A start is as many attempts, each with the whole of `startupTimeLimit`: who waits shall see how it ends.
-const ATTEMPTS: u32 = 2;
-/// What it takes to end the processes of a failed attempt, and to say why it failed.
-const HOLD_MARGIN: Duration = Duration::from_secs(5);
 
 /// What a worker builds its stacks from.
 #[derive(Clone)]
 pub(super) struct MakeStacks<L> {
-    config: Arc<Config>,
-    headers: watch::Receiver<ByPath<HeaderChanges>>,
+    applications: Vec<Ingredients>,
+    hold_at_most: usize,
+    layer: L,
+}
+
+/// What the stack of one application is built from.
+#[derive(Clone)]
+struct Ingredients {
+    binding: Binding,
+    settings: Followed,
     page: watch::Receiver<Option<Page>>,
     snapshots: watch::Receiver<Snapshot>,
     supervisor: Supervisor,
-    hold_at_most: usize,
-    layer: L,
 }
 
 // === impl MakeStacks ===
 
 impl<L> MakeStacks<L> {
-    pub(super) fn new(config: &Arc<Config>, application: &Application, workers: usize, layer: L) -> Self {
-        Self {
-            config: Arc::clone(config),
-            headers: application.headers(),
+    pub(super) fn new(applications: &[Application], workers: usize, layer: L) -> Self {
+        let ingredients = |application: &Application| Ingredients {
+            binding: application.binding().clone(),
+            settings: application.settings(),
             page: application.page(),
             snapshots: application.snapshots(),
             supervisor: application.supervisor().clone(),
+        };
+        Self {
+            applications: applications.iter().map(ingredients).collect(),
             hold_at_most: HOLD_AT_MOST.div_ceil(workers),
             layer,
         }
@@ -67,17 +68,28 @@ where
     type Service = Router<L::Service>;
 
     fn make(self, tunnels: &TaskTracker) -> impl Fn(&Client) -> Self::Service + Clone + 'static {
-        let Self { config, headers, page, snapshots, supervisor, hold_at_most, layer } = self;
+        let Self { applications, hold_at_most, layer } = self;
+        let stack = |made: Ingredients| (made.binding.clone(), made.stack(hold_at_most, tunnels));
+        let (routes, stacks) = Routes::new(applications.into_iter().map(stack).collect());
+        let routes = Arc::new(routes);
+        move |_client| {
+            let services = stacks.iter().map(|stack| layer.layer(stack.clone())).collect();
+            Router::new(Arc::clone(&routes), services)
+        }
+    }
+}
+
+// === impl Ingredients ===
+
+impl Ingredients {
+    fn stack(self, hold_at_most: usize, tunnels: &TaskTracker) -> AppStack {
+        let Self { binding: _, settings, page, snapshots, supervisor } = self;
         let table = Table::new(page.clone(), move || supervisor.wake());
         tokio::spawn(table.clone().follow(snapshots));
         let upstream = Upstream::new(DefaultClient::new(), tunnels.clone());
         let stacks = Arc::new(InnerStacks::new(move |config| stack::inner(config, upstream.clone())));
-        let startup_error = StartupErrorLayer::new(table)
-            .hold_limit(config.startup_time_limit * ATTEMPTS + HOLD_MARGIN)
-            .hold_at_most(hold_at_most)
-            .disable_page(config.disable_start_up_error_page);
-        let stack =
-            stack::outer(ResponseHeadersLayer::follow(headers), page, startup_error, Dispatch::new(stacks));
-        move |_client| Router::single(layer.layer(stack.clone()))
+        let startup_error = StartupErrorLayer::new(table).follow(settings.hold).hold_at_most(hold_at_most);
+        let headers = ResponseHeadersLayer::follow(settings.headers);
+        stack::outer(headers, page, startup_error, Dispatch::new(stacks))
     }
 }

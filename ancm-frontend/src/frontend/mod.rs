@@ -1,4 +1,4 @@
-//! The whole frontend, assembled: one application, its listeners, its workers.
+//! The whole frontend, assembled: its applications, its listeners, its workers.
 //!
 //! Three kinds of threads: *control* (supervisor, watchers), *output* (what the processes print), and *workers* (one
 //! per core: they accept, serve and proxy). This module knows all of them, and nothing else does.
@@ -33,6 +33,7 @@ use std::{
 };
 
 use ancm_tower::client::Scheme;
+use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tower::layer::util::{Identity, Stack};
 use tower_layer::Layer;
@@ -43,7 +44,8 @@ use self::{
     workers::Workers,
 };
 use crate::{
-    application::{Application, Logs},
+    application::{Application, Hosted, Logs},
+    binding::Binding,
     config::Config,
     debug_log::DebugLogs,
     output::Output,
@@ -57,7 +59,7 @@ use crate::{
 /// What to serve, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    config: Arc<Config>,
+    applications: Vec<Hosted>,
     listen: Vec<(Scheme, SocketAddr)>,
     tls: Option<TlsSettings>,
     workers: usize,
@@ -80,7 +82,7 @@ pub struct Frontend<L = Identity> {
 pub struct Running {
     addresses: Vec<SocketAddr>,
     schemes: Vec<Scheme>,
-    snapshots: watch::Receiver<Snapshot>,
+    applications: Vec<RunningApplication>,
     reload: Arc<Notify>,
     orders: mpsc::UnboundedSender<Order>,
     control: Option<JoinHandle<()>>,
@@ -90,6 +92,15 @@ pub struct Running {
 #[derive(Clone, Debug)]
 pub struct KillSwitch {
     orders: mpsc::UnboundedSender<Order>,
+}
+
+/// An application of a frontend that serves.
+#[derive(Clone, Debug)]
+pub struct RunningApplication {
+    /// Where.
+    pub binding: Binding,
+    /// Its state.
+    pub snapshots: watch::Receiver<Snapshot>,
 }
 
 #[derive(Debug)]
@@ -117,6 +128,12 @@ pub enum StartError {
     /// There is nothing to listen on.
     #[error("no address to listen on was given")]
     NoAddress,
+    /// There is nothing to serve.
+    #[error("no application to serve was given")]
+    NoApplication,
+    /// Two applications would get the same requests.
+    #[error("two applications are to be served at {0}; give one of them another path or host")]
+    Duplicate(Binding),
 }
 
 // === impl Options ===
@@ -124,8 +141,13 @@ pub enum StartError {
 impl Options {
     /// Serves this application, without a guard, by as many workers as there are cores; add an address to listen on.
     pub fn new(config: Arc<Config>) -> Self {
+        Self::serving(vec![Hosted::new(Binding::root(), config)])
+    }
+
+    /// The same for several applications, each where its binding says.
+    pub fn serving(applications: Vec<Hosted>) -> Self {
         Self {
-            config,
+            applications,
             listen: Vec::new(),
             tls: None,
             workers: thread::available_parallelism().map_or(1, usize::from),
@@ -195,18 +217,20 @@ impl<L> Frontend<L> {
         Frontend { options: self.options, layer: Stack::new(layer, self.layer) }
     }
 
-    /// Listens and starts the application; requests are held until it is ready.
+    /// Listens and starts the applications; requests are held until they are ready.
     ///
     /// # Errors
     ///
-    /// An address is taken or not permitted, a certificate cannot be used, or the system has no threads left. An application that cannot start is
-    /// no error here: its requests are answered with the reason, and the start is tried again.
+    /// There is no application or there are two at the same place. An address is taken or not permitted, a certificate
+    /// cannot be used, or the system has no threads left. An application that cannot start is no error here: its requests
+    /// are answered with the reason, and the start is tried again.
     pub fn start(self) -> Result<Running, StartError>
     where
         L: Layer<AppStack> + Clone + Send + 'static,
         L::Service: ConnectionService,
     {
-        let Options { config, listen, tls, workers, limits, spawner, debug_logs } = self.options;
+        let Options { applications, listen, tls, workers, limits, spawner, debug_logs } = self.options;
+        check(&applications)?;
         let (certificate, tls) = tls.map(tls::Source::open).transpose()?.unzip();
         let listeners = open(&listen, workers, tls.as_ref())?;
         let addresses = listeners.iter().map(|(listeners, _)| listeners.address).collect();
@@ -223,47 +247,72 @@ impl<L> Frontend<L> {
             runtime.block_on(async move {
                 following.map(tokio::spawn);
                 let logs = Logs { output: output.clone(), debug: debug_logs };
-                let mut application = Application::start(&config, spawner, logs, https_port);
-                let made = MakeStacks::new(&config, &application, workers, layer);
+                let applications = start_all(applications, &spawner, &logs, https_port);
+                let made = MakeStacks::new(&applications, workers, layer);
                 match Workers::start(listeners, workers, limits, &made) {
                     Ok(workers) => {
-                        let _ = started.send(Ok(application.snapshots()));
-                        control(&mut application, workers, config.shutdown_time_limit, received).await;
+                        let _ = started.send(Ok(applications.iter().map(RunningApplication::of).collect()));
+                        control(&applications, workers, received).await;
                     }
                     Err(error) => drop(started.send(Err(error))),
                 }
                 // What the processes printed last is still written, but a hanging disk does not hold us.
-                drop(application);
+                drop(applications);
                 let _ = tokio::time::timeout(Duration::from_secs(2), output.finish()).await;
             });
         })?;
-        let snapshots = start.recv().map_err(io::Error::other)??;
-        Ok(Running { addresses, schemes, snapshots, reload, orders, control: Some(control) })
+        let applications = start.recv().map_err(io::Error::other)??;
+        Ok(Running { addresses, schemes, applications, reload, orders, control: Some(control) })
     }
 }
 
+/// Whether these applications can be served side by side.
+fn check(applications: &[Hosted]) -> Result<(), StartError> {
+    if applications.is_empty() {
+        return Err(StartError::NoApplication);
+    }
+    for (index, one) in applications.iter().enumerate() {
+        if applications[..index].iter().any(|other| other.binding().is_same_as(one.binding())) {
+            return Err(StartError::Duplicate(one.binding().clone()));
+        }
+    }
+    Ok(())
+}
+
+/// Starts every application; all processes start at the same time.
+fn start_all(
+    applications: Vec<Hosted>,
+    spawner: &Spawner,
+    logs: &Logs,
+    https_port: Option<u16>,
+) -> Vec<Application> {
+    // Whoever serves one only knows which one the log speaks of.
+    let several = applications.len() > 1;
+    let start = |hosted: Hosted| {
+        let name = if several { hosted.binding().to_string() } else { String::new() };
+        Application::start(hosted, name, spawner.clone(), logs.clone(), https_port)
+    };
+    applications.into_iter().map(start).collect()
+}
+
 /// What the control thread does once everything runs: it waits for the end.
-async fn control(
-    application: &mut Application,
-    workers: Workers,
-    limit: Duration,
-    mut orders: mpsc::UnboundedReceiver<Order>,
-) {
+async fn control(applications: &[Application], workers: Workers, mut orders: mpsc::UnboundedReceiver<Order>) {
     let Some(Order::Drain(done)) = orders.recv().await else {
         // Killed, or its handle was dropped without a word.
         return workers.finish();
     };
-    let supervisor = application.supervisor().clone();
     let graceful = async {
         workers.drain.cancel();
+        // Connections are not those of one application: the most patient one decides.
+        let limit = applications.iter().map(Application::shutdown_limit).max().unwrap_or_default();
         let _ = tokio::time::timeout(limit, workers.connections.wait()).await;
-        application.stop(limit).await;
+        join_all(applications.iter().map(Application::stop)).await;
     };
     tokio::select! {
         () = graceful => {}
         _ = orders.recv() => {
             tracing::warn!(target: "server", "asked again to stop: ending at once");
-            supervisor.stop(Duration::ZERO).await;
+            join_all(applications.iter().map(|application| application.supervisor().stop(Duration::ZERO))).await;
         }
     }
     workers.finish();
@@ -289,9 +338,9 @@ impl Running {
         self.reload.notify_one();
     }
 
-    /// The state of the application.
-    pub fn snapshots(&self) -> watch::Receiver<Snapshot> {
-        self.snapshots.clone()
+    /// Its applications, in the order in which they were given.
+    pub fn applications(&self) -> &[RunningApplication] {
+        &self.applications
     }
 
     /// Stops accepting, lets requests finish within `shutdownTimeLimit`, then stops the processes.
@@ -316,6 +365,14 @@ impl Running {
             // A panic there has been printed already.
             let _ = control.join();
         }
+    }
+}
+
+// === impl RunningApplication ===
+
+impl RunningApplication {
+    fn of(application: &Application) -> Self {
+        Self { binding: application.binding().clone(), snapshots: application.snapshots() }
     }
 }
 

@@ -1,9 +1,26 @@
 //! What a [`Config`] says, in the words of the layers.
 
-use ancm_tower::{by_path::ByPath, response_headers::HeaderChanges, url_limit::UrlLimits};
+use std::time::Duration;
+
+use ancm_tower::{
+    by_path::ByPath, response_headers::HeaderChanges, startup_error::HoldSettings, url_limit::UrlLimits,
+};
 use http::{HeaderName, HeaderValue, header};
 
 use crate::config::{Config, Location};
+
+/// A start is as many attempts, each with the whole of `startupTimeLimit`: who waits shall see how it ends.
+const ATTEMPTS: u32 = 2;
+/// What it takes to end the processes of a failed attempt, and to say why it failed.
+const HOLD_MARGIN: Duration = Duration::from_secs(5);
+
+/// What becomes of requests that come before a process is ready.
+pub fn hold_settings(config: &Config) -> HoldSettings {
+    HoldSettings {
+        limit: config.startup_time_limit * ATTEMPTS + HOLD_MARGIN,
+        disable_page: config.disable_start_up_error_page,
+    }
+}
 
 /// What becomes of the headers of answers.
 ///
@@ -29,7 +46,9 @@ pub fn url_limits(config: &Config) -> ByPath<UrlLimits> {
 
 fn by_path<T: Clone>(config: &Config, everywhere: T, of: impl Fn(&Location) -> T) -> ByPath<T> {
     let parts = config.locations.iter();
-    parts.fold(ByPath::new(everywhere), |by_path, part| by_path.below(&part.path, of(part)))
+    // A request's path is the whole one, that of a part begins where the application does.
+    let path = |part: &Location| format!("{}/{}", config.path_base, part.path);
+    parts.fold(ByPath::new(everywhere), |by_path, part| by_path.below(&path(part), of(part)))
 }
 
 fn changes(remove_server: bool, headers: &[(String, String)]) -> HeaderChanges {
@@ -48,6 +67,25 @@ mod tests {
 
     use super::*;
     use crate::config;
+
+    #[test]
+    fn a_part_lies_below_the_path_base_of_its_application() {
+        let text = b"<configuration><system.webServer><aspNetCore processPath='a'/></system.webServer><location path='up'>\
+            <system.webServer><security><requestFiltering><requestLimits maxAllowedContentLength='5'/>\
+            </requestFiltering></security></system.webServer></location></configuration>";
+        let mut config = config::parse(text, Path::new("w"), Path::new("/s"), &|_| None).unwrap().config;
+        config.path_base = "/shop/cart".to_owned();
+        let limits = body_limits(&config);
+        assert_eq!(*limits.get("/Shop/cart/up/x"), Some(5));
+        assert_eq!(*limits.get("/up"), Some(30_000_000));
+    }
+
+    #[test]
+    fn requests_are_held_until_both_attempts_of_a_start_are_over() {
+        let config = Config { startup_time_limit: Duration::from_secs(7), ..Config::default() };
+        assert_eq!(hold_settings(&config).limit, Duration::from_secs(19));
+        assert!(!hold_settings(&config).disable_page);
+    }
 
     #[test]
     fn parts_of_a_site_differ_where_the_file_says_so() {

@@ -18,6 +18,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use super::page;
+use crate::refusal::Refusal;
 
 /// Why a backend could not be started, ready to be shown.
 ///
@@ -25,6 +26,7 @@ use super::page;
 /// advice, what stands between two backticks is shown as code.
 #[derive(Clone, Debug)]
 pub struct StartFailure {
+    pub(super) kind: Kind,
     pub(super) summary: String,
     pub(super) causes: Vec<String>,
     pub(super) advice: Vec<String>,
@@ -33,12 +35,22 @@ pub struct StartFailure {
     page: OnceLock<Bytes>,
 }
 
+/// How far the start came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A process was to be started: 502.5.
+    NotStarted,
+    /// What to start is not known: 500.0.
+    Misconfigured,
+}
+
 // === impl StartFailure ===
 
 impl StartFailure {
     /// A failure in one sentence: what was tried, and what came of it. Everybody sees it.
     pub fn new(summary: impl Into<String>) -> Self {
         Self {
+            kind: Kind::NotStarted,
             summary: summary.into(),
             causes: Vec::new(),
             advice: Vec::new(),
@@ -46,6 +58,12 @@ impl StartFailure {
             link: None,
             page: OnceLock::new(),
         }
+    }
+
+    /// A configuration that cannot be used, in one sentence: nothing was started, and clients are told 500.0.
+    // ANCM: applicationinfo.cpp answers so where the configuration cannot be loaded.
+    pub fn misconfigured(summary: impl Into<String>) -> Self {
+        Self { kind: Kind::Misconfigured, ..Self::new(summary) }
     }
 
     /// Adds a likely cause; without any, the page lists the usual ones.
@@ -79,7 +97,15 @@ impl StartFailure {
         &self.summary
     }
 
-    /// The 502.5 page: HTML in UTF-8.
+    /// What clients are told beside the page.
+    pub(super) fn refusal(&self) -> Refusal {
+        match self.kind {
+            Kind::NotStarted => Refusal::StartFailed,
+            Kind::Misconfigured => Refusal::Misconfigured,
+        }
+    }
+
+    /// The 502.5 page, or that of 500.0: HTML in UTF-8.
     pub fn page(&self) -> Bytes {
         self.page.get_or_init(|| page::render(self).into()).clone()
     }

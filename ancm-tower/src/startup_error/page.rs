@@ -1,23 +1,52 @@
-//! The 502.5 page: one HTML file without script or foreign parts, in which every text is escaped.
+//! The pages of 502.5 and 500.0: one HTML file without script or foreign parts, in which every text is escaped.
 
-use super::StartFailure;
+use super::{StartFailure, failure::Kind};
 
 const TEMPLATE: &str = include_str!("page.html");
 
-// ANCM: aspnetcore's ancm_error_page.htm lists the same three for 502.5; the words are ours.
-const CAUSES: [&str; 3] = [
-    "The process could not be launched: the program is missing, is not executable, or was built for another system.",
-    "The process was launched but ended before it was ready, for example by an exception in its start-up code.",
-    "The process runs but does not listen on the port that it was given in `ASPNETCORE_PORT`.",
-];
+/// What the page of each kind says, whatever the cause.
+struct Wording {
+    title: &'static str,
+    introduction: &'static str,
+    causes: &'static [&'static str],
+    advice: &'static [&'static str],
+    /// Of use only where there are no details yet.
+    advice_for_details: &'static str,
+    outlook: &'static str,
+}
 
-const ADVICE: [&str; 3] = [
-    "Look into the log of the server: it tells what was launched, how it ended, and what it printed.",
-    "Run the same command by hand in the application's folder, and see whether it starts.",
-    "Set `stdoutLogEnabled=\"true\"` in `web.config`, so that the output of the process is kept in a file.",
-];
-/// Of use only where there are no details yet.
-const ADVICE_FOR_DETAILS: &str = "On a machine for development set `ASPNETCORE_ENVIRONMENT=Development`: this page then shows the details.";
+const NOT_STARTED: Wording = Wording {
+    title: "HTTP Error 502.5 - The application did not start",
+    introduction: "This address is served by an application that runs in a process of its own. The process could not be made ready, so there is nobody to answer.",
+    // ANCM: aspnetcore's ancm_error_page.htm lists the same three for 502.5; the words are ours.
+    causes: &[
+        "The process could not be launched: the program is missing, is not executable, or was built for another system.",
+        "The process was launched but ended before it was ready, for example by an exception in its start-up code.",
+        "The process runs but does not listen on the port that it was given in `ASPNETCORE_PORT`.",
+    ],
+    advice: &[
+        "Look into the log of the server: it tells what was launched, how it ended, and what it printed.",
+        "Run the same command by hand in the application's folder, and see whether it starts.",
+        "Set `stdoutLogEnabled=\"true\"` in `web.config`, so that the output of the process is kept in a file.",
+    ],
+    advice_for_details: "On a machine for development set `ASPNETCORE_ENVIRONMENT=Development`: this page then shows the details.",
+    outlook: "The server keeps trying to start the application. Reload this page after a moment.",
+};
+
+const MISCONFIGURED: Wording = Wording {
+    title: "HTTP Error 500.0 - The application is not configured",
+    introduction: "This address is served by an application whose configuration cannot be used, so that nothing was started. Other applications of this server are not affected.",
+    causes: &[
+        "`web.config` is missing, is no XML, or holds a value that is not allowed.",
+        "The folder holds sources, not what publishing makes of them.",
+    ],
+    advice: &[
+        "Run `ancm check` on the application's folder: it names every fault, its line and what would be right.",
+        "Look into the log of the server, which says the same.",
+    ],
+    advice_for_details: "On a machine for development start the server with `ASPNETCORE_ENVIRONMENT=Development`: this page then shows the faults.",
+    outlook: "The application is started as soon as the file is right. Reload this page then.",
+};
 
 /// The page as text.
 pub(super) fn render(failure: &StartFailure) -> String {
@@ -36,12 +65,19 @@ pub(super) fn render(failure: &StartFailure) -> String {
 }
 
 fn fill(page: &mut String, name: &str, failure: &StartFailure) {
+    let wording = match failure.kind {
+        Kind::NotStarted => &NOT_STARTED,
+        Kind::Misconfigured => &MISCONFIGURED,
+    };
     match name {
+        "title" => prose(page, wording.title),
+        "introduction" => prose(page, wording.introduction),
+        "outlook" => prose(page, wording.outlook),
         "summary" => prose(page, &failure.summary),
-        "causes" => items(page, &failure.causes, CAUSES),
+        "causes" => items(page, &failure.causes, wording.causes.iter().copied()),
         "advice" => {
-            let more = failure.details.is_none().then_some(ADVICE_FOR_DETAILS);
-            items(page, &failure.advice, ADVICE.into_iter().chain(more));
+            let more = failure.details.is_none().then_some(wording.advice_for_details);
+            items(page, &failure.advice, wording.advice.iter().copied().chain(more));
         }
         "details" => details(page, failure.details.as_deref()),
         "link" => link(page, failure.link.as_deref()),
@@ -143,7 +179,7 @@ mod tests {
         let page = page(&StartFailure::new("It ended with code 3."));
         assert!(!page.contains("{{"), "a place was not filled");
         assert!(page.contains("It ended with code 3."));
-        assert_eq!(page.matches("<li>").count(), CAUSES.len() + ADVICE.len() + 1);
+        assert_eq!(page.matches("<li>").count(), NOT_STARTED.causes.len() + NOT_STARTED.advice.len() + 1);
         assert!(!page.contains("<pre") && !page.contains("More information"));
     }
 
