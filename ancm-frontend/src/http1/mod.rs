@@ -1,4 +1,6 @@
-//! HTTP/1.1 on the wire, as far as both sides of the proxy need it: `chunked` reads bodies, `outgoing` writes messages.
+//! HTTP/1.1 on the wire, as far as both sides of the proxy need it: `chunked` reads bodies, `outgoing` writes messages,
+//! `spare` passes maps on.
 
 pub(crate) mod chunked;
 pub(crate) mod outgoing;
+pub(crate) mod spare;

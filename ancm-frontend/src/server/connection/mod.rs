@@ -37,7 +37,10 @@ use super::{
     trailers::Declared,
     upgrade::{Give, OnUpgrade, Upgraded},
 };
-use crate::http1::outgoing::{Framing, Outgoing};
+use crate::http1::{
+    self,
+    outgoing::{Framing, Outgoing},
+};
 
 mod alarm;
 mod closing;
@@ -243,7 +246,9 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             // Cannot fail: it is not framed.
             let _ = this.out.end(None);
         }
-        this.step.set(Step::Answering { body: response.into_body() });
+        let (parts, body) = response.into_parts();
+        http1::spare::keep_headers(parts.headers);
+        this.step.set(Step::Answering { body });
     }
 
     fn poll_answer(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Over>> {
