@@ -6,7 +6,9 @@
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
-use ancm_tower::{app_offline::Page, by_path::ByPath, response_headers::HeaderChanges};
+use ancm_tower::{
+    app_offline::Page, by_path::ByPath, error_page::Explanations, response_headers::HeaderChanges,
+};
 use tokio::{
     sync::watch,
     task::JoinHandle,
@@ -14,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{self, Config},
+    config::{self, Config, variables::Environment},
     offline,
     output::Output,
     spawn::Spawner,
@@ -31,7 +33,15 @@ pub struct Application {
     supervisor: Supervisor,
     page: watch::Receiver<Option<Page>>,
     headers: watch::Receiver<ByPath<HeaderChanges>>,
+    explanations: watch::Receiver<Explanations>,
     watcher: JoinHandle<()>,
+}
+
+/// Tells the layers that stand outside of all generations what the newest configuration is.
+struct Edge {
+    headers: watch::Sender<ByPath<HeaderChanges>>,
+    explanations: watch::Sender<Explanations>,
+    environment: Environment,
 }
 
 // === impl Application ===
@@ -45,9 +55,10 @@ impl Application {
         settings.offline = file.borrow().is_some();
         let supervisor = Supervisor::start(settings);
         let page = offline::follow(file, supervisor.clone());
-        let (change, headers) = watch::channel(from_config::response_headers(config));
-        let watcher = tokio::spawn(obey_web_config(Arc::clone(config), supervisor.clone(), change));
-        Self { supervisor, page, headers, watcher }
+        let edge = Edge::new(config);
+        let (headers, explanations) = (edge.headers.subscribe(), edge.explanations.subscribe());
+        let watcher = tokio::spawn(obey_web_config(Arc::clone(config), supervisor.clone(), edge));
+        Self { supervisor, page, headers, explanations, watcher }
     }
 
     /// The page to answer with while it is offline.
@@ -58,6 +69,11 @@ impl Application {
     /// What becomes of the headers of its answers, by the newest configuration.
     pub fn headers(&self) -> watch::Receiver<ByPath<HeaderChanges>> {
         self.headers.clone()
+    }
+
+    /// How much its error pages say, by the newest configuration.
+    pub fn explanations(&self) -> watch::Receiver<Explanations> {
+        self.explanations.clone()
     }
 
     /// What there is to dispatch to.
@@ -77,11 +93,27 @@ impl Application {
     }
 }
 
-async fn obey_web_config(
-    mut config: Arc<Config>,
-    supervisor: Supervisor,
-    headers: watch::Sender<ByPath<HeaderChanges>>,
-) {
+// === impl Edge ===
+
+impl Edge {
+    fn new(config: &Config) -> Self {
+        let edge = Self {
+            headers: watch::Sender::default(),
+            explanations: watch::Sender::default(),
+            environment: Environment::of_process(),
+        };
+        edge.follow(config);
+        edge
+    }
+
+    fn follow(&self, config: &Config) {
+        let explanations = from_config::explanations(config, &|name| self.environment.get(name));
+        self.headers.send_replace(from_config::response_headers(config));
+        self.explanations.send_replace(explanations);
+    }
+}
+
+async fn obey_web_config(mut config: Arc<Config>, supervisor: Supervisor, edge: Edge) {
     let site_root = config.site_root.clone();
     let mut seen = state(&site_root);
     let mut ticks = interval(LOOK_EVERY);
@@ -101,7 +133,7 @@ async fn obey_web_config(
             Ok(loaded) => {
                 tracing::info!(target: "server", event_id = 1021, file = %loaded.file.display(), "web.config has changed; starting anew from it");
                 config = Arc::new(loaded.config);
-                headers.send_replace(from_config::response_headers(&config));
+                edge.follow(&config);
                 supervisor.recycle(Arc::clone(&config));
             }
             Err(errors) => {

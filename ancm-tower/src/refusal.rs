@@ -86,6 +86,15 @@ pub enum Refusal {
     MethodNotAllowed,
     /// No application is configured for the host and path.
     NotFound,
+    /// The configuration of the application cannot be used.
+    Misconfigured {
+        /// What is wrong with it, in words.
+        detail: String,
+    },
+    /// The client speaks plain HTTP where TLS is asked for.
+    TlsRequired,
+    /// The client has shown no certificate where one is asked for.
+    ClientCertificateRequired,
     /// The backend refused the connection, closed it, or sent no proper answer.
     BadGateway {
         /// The error type of RFC 9209.
@@ -111,6 +120,9 @@ impl Refusal {
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Misconfigured { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            // IIS: 403.4 and 403.7.
+            Self::TlsRequired | Self::ClientCertificateRequired => StatusCode::FORBIDDEN,
             // IIS: 404.14 and 404.15, not 414.
             Self::PathTooLong { .. } | Self::QueryTooLong { .. } | Self::NotFound => StatusCode::NOT_FOUND,
         }
@@ -128,10 +140,13 @@ impl Refusal {
             | Self::PathTooLong { .. }
             | Self::QueryTooLong { .. }
             | Self::MethodNotAllowed
-            | Self::NotFound => "http_request_denied",
+            | Self::NotFound
+            | Self::TlsRequired
+            | Self::ClientCertificateRequired => "http_request_denied",
             Self::TargetTooLong { .. } | Self::HeadTooLarge { .. } | Self::BadRequest { .. } => {
                 "http_request_error"
             }
+            Self::Misconfigured { .. } => "proxy_configuration_error",
             Self::BadGateway { error, .. } => error,
         }
     }
@@ -183,6 +198,9 @@ impl fmt::Display for Refusal {
             Self::BadRequest { reason } => write!(f, "malformed request: {reason}"),
             Self::MethodNotAllowed => f.write_str("the method or form of the request target is not served"),
             Self::NotFound => f.write_str("no application is configured for this host and path"),
+            Self::Misconfigured { detail } => write!(f, "the application is configured wrongly: {detail}"),
+            Self::TlsRequired => f.write_str("plain http is not served here (sslFlags)"),
+            Self::ClientCertificateRequired => f.write_str("the client has shown no certificate (sslFlags)"),
             Self::BadGateway { detail, .. } => write!(f, "no answer from the application: {detail}"),
         }
     }

@@ -31,7 +31,7 @@ use crate::config::{
     self, Examination, Launcher, Note, NoteKind,
     attributes::ATTRIBUTES,
     command::{self, Command, CommandError},
-    gate::{is_open_risk, ways_out},
+    gate::{ignore_access, is_open_risk, ways_out},
     secrets,
     variables::Environment,
 };
@@ -88,6 +88,7 @@ pub fn check<S: AsRef<str>>(dir: &Path, ignored: &[S], json: bool, out: &mut dyn
 impl Explanation {
     fn of(dir: &Path, ignored: Vec<String>, environment: &dyn Fn(&str) -> Option<String>) -> Self {
         let mut examination = config::examine(dir, environment);
+        ignore_access(&mut examination.config, &mut examination.notes, &ignored);
         let sound = examination.errors.faults().is_empty();
         let command = sound.then(|| command::resolve(&examination.config, environment));
         if let Some(Ok(command)) = &command {
@@ -144,7 +145,7 @@ impl Explanation {
     fn write_settings(&self, out: &mut dyn Write) -> io::Result<()> {
         let config = &self.examination.config;
         writeln!(out, "\nHonoured (those without a place have their default)")?;
-        for attribute in ATTRIBUTES {
+        for attribute in ATTRIBUTES.iter().filter(|attribute| attribute.concerns(config.launcher)) {
             let shown = secrets::shown_line(&(attribute.show)(config));
             let place = self.place(attribute.name).map_or_else(String::new, |position| position.to_string());
             writeln!(out, "  {place:<8} {:<25} {shown:<22} {}", attribute.label(), attribute.doc)?;
@@ -190,10 +191,11 @@ impl Explanation {
         let place = |position: Option<config::error::Position>| {
             (position.map(|position| position.line), position.map(|position| position.column))
         };
-        let attributes = ATTRIBUTES.iter().map(|attribute| {
+        let concerned = ATTRIBUTES.iter().filter(|attribute| attribute.concerns(config.launcher));
+        let attributes = concerned.map(|attribute| {
             let shown = secrets::shown_line(&(attribute.show)(config));
             let (line, column) = place(self.place(attribute.name));
-            json!({"element": attribute.element, "name": attribute.name, "value": shown, "default": attribute.default,
+            json!({"element": attribute.element, "name": attribute.name, "value": shown, "default": attribute.default_for(config.launcher),
                 "given": line.is_some(), "line": line, "column": column, "doc": attribute.doc})
         });
         let list = |list: &[(String, String)]| -> Vec<Value> {

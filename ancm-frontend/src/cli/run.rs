@@ -96,7 +96,7 @@ async fn serve(running: Running, signals: &mut Signals, exit_on_failure: bool) -
 async fn failure(mut snapshots: watch::Receiver<Snapshot>) -> String {
     let failed = |snapshot: &Snapshot| matches!(snapshot.availability, Availability::Failed(_));
     match snapshots.wait_for(failed).await.as_deref().map(|snapshot| &snapshot.availability) {
-        Ok(Availability::Failed(failure)) => failure.summary().to_owned(),
+        Ok(Availability::Failed(failure)) => failure.in_full().to_owned(),
         _ => "it was stopped".to_owned(),
     }
 }
@@ -166,7 +166,7 @@ fn not_started(error: StartError) -> Failure {
         {
             Exit::NotPermitted
         }
-        StartError::Tls(_) => Exit::Configuration,
+        StartError::Tls(_) | StartError::Config(_) => Exit::Configuration,
         _ => Exit::Failed,
     };
     Failure::new(exit, error)

@@ -11,7 +11,7 @@ use super::{
     error::{Fault, Position},
     file,
     findings::Findings,
-    handler_settings, rules, settings, site,
+    gate, handler_settings, rules, settings, site,
     source::Source,
     survey, variables, xml,
 };
@@ -105,6 +105,7 @@ pub fn load_inheriting<S: AsRef<str>>(
     let loaded = examine_from(config, site_root, environment, Reach::Own).into_result()?;
     let mut loaded = loaded.guarded(ignored)?;
     loaded.notes.extend(notes);
+    gate::ignore_access(&mut loaded.config, &mut loaded.notes, ignored);
     loaded.config.parents = parents.to_vec();
     loaded.config.ignored_sections = ignored.iter().map(|section| section.as_ref().to_owned()).collect();
     Ok(loaded)
@@ -116,7 +117,8 @@ pub fn load_inheriting<S: AsRef<str>>(
 ///
 /// As [`load`] has.
 pub fn reload(config: &Config) -> Result<Loaded, ConfigErrors> {
-    load_inheriting(&config.site_root, &config.parents, &config.ignored_sections)
+    let loaded = load_inheriting(&config.site_root, &config.parents, &config.ignored_sections)?;
+    Ok(Loaded { config: loaded.config.served_over(config.transport)?, ..loaded })
 }
 
 /// Understands the bytes of a file; touches nothing but its arguments.

@@ -6,6 +6,7 @@ use ancm_tower::{
     app_offline::Page,
     by_path::ByPath,
     client::Client,
+    error_page::{ErrorPageLayer, Explanations},
     response_headers::{HeaderChanges, ResponseHeadersLayer},
     startup_error::StartupErrorLayer,
 };
@@ -26,9 +27,7 @@ use crate::{
 /// Requests that may wait for a start, in all.
 const HOLD_AT_MOST: usize = 4096;
 
-/// A start is as many attempts, each with the whole of `startupTimeLimit`: who waits shall see how it ends.
-const ATTEMPTS: u32 = 2;
-/// What it takes to end the processes of a failed attempt, and to say why it failed.
+/// What it takes to end the processes of failed attempts, and to say why they failed.
 const HOLD_MARGIN: Duration = Duration::from_secs(5);
 
 /// What a worker builds its stacks from.
@@ -36,6 +35,7 @@ const HOLD_MARGIN: Duration = Duration::from_secs(5);
 pub(super) struct MakeStacks<L> {
     config: Arc<Config>,
     headers: watch::Receiver<ByPath<HeaderChanges>>,
+    explanations: watch::Receiver<Explanations>,
     page: watch::Receiver<Option<Page>>,
     snapshots: watch::Receiver<Snapshot>,
     supervisor: Supervisor,
@@ -50,6 +50,7 @@ impl<L> MakeStacks<L> {
         Self {
             config: Arc::clone(config),
             headers: application.headers(),
+            explanations: application.explanations(),
             page: application.page(),
             snapshots: application.snapshots(),
             supervisor: application.supervisor().clone(),
@@ -67,17 +68,22 @@ where
     type Service = Router<L::Service>;
 
     fn make(self, tunnels: &TaskTracker) -> impl Fn(&Client) -> Self::Service + Clone + 'static {
-        let Self { config, headers, page, snapshots, supervisor, hold_at_most, layer } = self;
+        let Self { config, headers, explanations, page, snapshots, supervisor, hold_at_most, layer } = self;
         let table = Table::new(page.clone(), move || supervisor.wake());
         tokio::spawn(table.clone().follow(snapshots));
         let upstream = Upstream::new(DefaultClient::new(), tunnels.clone());
         let stacks = Arc::new(InnerStacks::new(move |config| stack::inner(config, upstream.clone())));
         let startup_error = StartupErrorLayer::new(table)
-            .hold_limit(config.startup_time_limit * ATTEMPTS + HOLD_MARGIN)
-            .hold_at_most(hold_at_most)
-            .disable_page(config.disable_start_up_error_page);
-        let stack =
-            stack::outer(ResponseHeadersLayer::follow(headers), page, startup_error, Dispatch::new(stacks));
+            // Each attempt has the whole of `startupTimeLimit`: who waits shall see how it ends.
+            .hold_limit(config.startup_time_limit * config.start_attempts().into() + HOLD_MARGIN)
+            .hold_at_most(hold_at_most);
+        let stack = stack::outer(
+            ResponseHeadersLayer::follow(headers),
+            ErrorPageLayer::follow(explanations),
+            page,
+            startup_error,
+            Dispatch::new(stacks),
+        );
         move |_client| Router::single(layer.layer(stack.clone()))
     }
 }

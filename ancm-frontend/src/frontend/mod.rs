@@ -44,7 +44,7 @@ use self::{
 };
 use crate::{
     application::Application,
-    config::Config,
+    config::{Config, ConfigErrors, Transport},
     output::Output,
     server::{ConnectionService, Limits, ListenError},
     spawn::Spawner,
@@ -106,6 +106,9 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The application demands of clients what none of them could have.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
     /// An address is to speak TLS, and there is no certificate.
     #[error("no certificate was given, which https://{0} needs")]
     NoCertificate(SocketAddr),
@@ -167,6 +170,17 @@ impl Options {
         self.spawner = spawner;
         self
     }
+
+    /// The configuration, for what clients can connect by.
+    fn served(&self) -> Result<Arc<Config>, ConfigErrors> {
+        let speaks_tls = self.listen.iter().any(|(scheme, _)| *scheme == Scheme::Https);
+        let transport = match &self.tls {
+            Some(tls) if speaks_tls && tls.asks_clients() => Transport::TlsWithCertificates,
+            _ if speaks_tls => Transport::Tls,
+            _ => Transport::Plain,
+        };
+        Config::clone(&self.config).served_over(transport).map(Arc::new)
+    }
 }
 
 // === impl Frontend ===
@@ -197,7 +211,8 @@ impl<L> Frontend<L> {
         L: Layer<AppStack> + Clone + Send + 'static,
         L::Service: ConnectionService,
     {
-        let Options { config, listen, tls, workers, limits, spawner } = self.options;
+        let config = self.options.served()?;
+        let Options { config: _, listen, tls, workers, limits, spawner } = self.options;
         let (certificate, tls) = tls.map(tls::Source::open).transpose()?.unzip();
         let listeners = open(&listen, workers, tls.as_ref())?;
         let addresses = listeners.iter().map(|(listeners, _)| listeners.address).collect();

@@ -1,4 +1,5 @@
-//! Says why a start failed: in one sentence with likely causes for everybody, in full for developers and the log.
+//! Says why a start failed: what kind of failure it was and likely causes for everybody, in full for developers and
+//! the log.
 //!
 //! # Example
 //!
@@ -61,11 +62,29 @@ impl Problem {
 
     /// Makes the failure that is shown and logged; developers get the details.
     pub(super) fn tell(&self, known: &Circumstances, for_developers: bool) -> StartFailure {
-        let mut failure = StartFailure::new(Summary(self, known).to_string());
+        let mut failure = StartFailure::new(self.kind()).exactly(Summary(self, known).to_string());
         for cause in self.causes() {
             failure = failure.cause(*cause);
         }
         if for_developers { failure.details(known.to_string()) } else { failure }
+    }
+
+    /// What everybody may know: no path, port or code.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::InvalidPort(_) | Self::Token(_) => {
+                "What `web.config` sets for the application cannot be used."
+            }
+            Self::Port(_) | Self::NotReady(NotReady::Taken { .. }) => {
+                "There is no port on which the application could be reached."
+            }
+            Self::Command(_) | Self::Spawn { .. } => "The process of the application could not be launched.",
+            Self::NotReady(NotReady::Exited(_)) => "The process was launched, but ended before it was ready.",
+            Self::NotReady(NotReady::TimedOut { .. }) => {
+                "The process runs, but does not listen where it was told to."
+            }
+            Self::Output(_) | Self::NotReady(_) => "The system did not let the application start.",
+        }
     }
 
     pub(super) fn causes(&self) -> &'static [&'static str] {
@@ -226,7 +245,7 @@ mod tests {
     }
 
     fn summary(problem: &Problem) -> String {
-        problem.tell(&known(), false).summary().to_owned()
+        problem.tell(&known(), false).in_full().to_owned()
     }
 
     #[test]
@@ -299,7 +318,15 @@ mod tests {
         let problem = Problem::NotReady(NotReady::Exited(Exit::KILLED));
         let page =
             |developers| String::from_utf8(problem.tell(&known(), developers).page().to_vec()).unwrap();
-        for secret in ["dotnet Site.dll", "working directory: /site", "Unhandled exception."] {
+        let secrets = [
+            "dotnet Site.dll",
+            "working directory: /site",
+            "Unhandled exception.",
+            "SIGKILL",
+            "21396",
+            "0.61 s",
+        ];
+        for secret in secrets {
             assert!(page(true).contains(secret), "{secret}");
             assert!(!page(false).contains(secret), "{secret}");
         }

@@ -18,6 +18,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use super::page;
+use crate::error_page::{self, Content};
 
 /// Why a backend could not be started, ready to be shown.
 ///
@@ -25,11 +26,13 @@ use super::page;
 /// advice, what stands between two backticks is shown as code.
 #[derive(Clone, Debug)]
 pub struct StartFailure {
-    pub(super) summary: String,
+    summary: String,
+    exact: Option<String>,
     pub(super) causes: Vec<String>,
     pub(super) advice: Vec<String>,
     pub(super) details: Option<String>,
     pub(super) link: Option<String>,
+    pub(super) is_shown: bool,
     page: OnceLock<Bytes>,
 }
 
@@ -40,12 +43,19 @@ impl StartFailure {
     pub fn new(summary: impl Into<String>) -> Self {
         Self {
             summary: summary.into(),
+            exact: None,
             causes: Vec::new(),
             advice: Vec::new(),
             details: None,
             link: None,
+            is_shown: true,
             page: OnceLock::new(),
         }
+    }
+
+    /// Says the same with all that is known: codes, paths, ports. For the log, and on the page beside details.
+    pub fn exactly(self, summary: impl Into<String>) -> Self {
+        Self { exact: Some(summary.into()), ..self.unrendered() }
     }
 
     /// Adds a likely cause; without any, the page lists the usual ones.
@@ -74,14 +84,29 @@ impl StartFailure {
         Self { link: Some(url.into()), ..self.unrendered() }
     }
 
-    /// What happened, in one sentence.
+    /// Is answered with an empty body, and not with the page.
+    // ANCM: disableStartUpErrorPage; its 502.3 then lets IIS send an error page of its own.
+    pub fn without_page(self) -> Self {
+        Self { is_shown: false, ..self.unrendered() }
+    }
+
+    /// What happened, in one sentence that everybody may read.
     pub fn summary(&self) -> &str {
         &self.summary
     }
 
+    /// What happened, in one sentence with all that is known, if that has been said.
+    pub fn in_full(&self) -> &str {
+        self.exact.as_deref().unwrap_or(&self.summary)
+    }
+
     /// The 502.5 page: HTML in UTF-8.
     pub fn page(&self) -> Bytes {
-        self.page.get_or_init(|| page::render(self).into()).clone()
+        self.page.get_or_init(|| error_page::page(&self.content()).into()).clone()
+    }
+
+    pub(crate) fn content(&self) -> Content<'_> {
+        page::content(self)
     }
 
     fn unrendered(self) -> Self {

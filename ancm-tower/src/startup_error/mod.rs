@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`Admission::Admitted`] | goes in, with the ticket |
 //! | [`Admission::Starting`] | waits for the gate to change its mind: at most [`hold_limit`](StartupErrorLayer::hold_limit), and at most [`hold_at_most`](StartupErrorLayer::hold_at_most) of them; over either, 503. A client that leaves frees its place at once |
-//! | [`Admission::Failed`] | 502 and the 502.5 page |
+//! | [`Admission::Failed`] | 502 and the 502.5 page, unless the failure is [without one](StartFailure::without_page) |
 //! | [`Admission::Stopped`] | 503 |
 //!
 //! A request of which not one byte was sent comes back as a [`ReturnedRequest`]; it waits again, its time counted from
@@ -66,6 +66,7 @@ pub use future::ResponseFuture;
 pub use gate::{Admission, Gate, WatchGate};
 pub use resend::{Resent, ReturnedRequest};
 
+pub(crate) use answer::Failed;
 use answer::Refused;
 use hold::Places;
 
@@ -97,7 +98,6 @@ struct Spare<S, G> {
 struct Rules {
     hold_limit: Duration,
     places: Places,
-    disable_page: bool,
 }
 
 // === impl StartupErrorLayer ===
@@ -105,8 +105,7 @@ struct Rules {
 impl<G> StartupErrorLayer<G> {
     /// A layer that asks this gate, and holds up to 1,000 requests for up to 120 s each.
     pub fn new(gate: G) -> Self {
-        let rules =
-            Rules { hold_limit: Duration::from_secs(120), places: Places::new(1_000), disable_page: false };
+        let rules = Rules { hold_limit: Duration::from_secs(120), places: Places::new(1_000) };
         Self { gate, rules }
     }
 
@@ -119,13 +118,6 @@ impl<G> StartupErrorLayer<G> {
     /// Sets how many requests are held at the same time, by all services that are made by this layer and its clones.
     pub fn hold_at_most(mut self, requests: usize) -> Self {
         self.rules.places = Places::new(requests);
-        self
-    }
-
-    /// Answers 502 with an empty body in place of the 502.5 page.
-    // ANCM: disableStartUpErrorPage; its 502.3 then lets IIS send an error page of its own.
-    pub fn disable_page(mut self, disable: bool) -> Self {
-        self.rules.disable_page = disable;
         self
     }
 }

@@ -179,8 +179,8 @@ async fn shows_the_page_to_all_when_the_start_fails() {
 
 #[tokio::test]
 async fn shows_no_page_where_it_is_disabled() {
-    let (_sender, layer) = layer(Admission::Failed(Arc::new(StartFailure::new("-"))));
-    let response = layer.disable_page(true).layer(app()).oneshot(Request::new("")).await.unwrap();
+    let (_sender, layer) = layer(Admission::Failed(Arc::new(StartFailure::new("-").without_page())));
+    let response = layer.layer(app()).oneshot(Request::new("")).await.unwrap();
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
     assert_eq!(reason(&response), Some(&Refusal::StartFailed));
     assert!(!response.headers().contains_key("content-type"));

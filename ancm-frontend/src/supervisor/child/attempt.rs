@@ -16,7 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Children, Shared};
 use crate::{
-    config::command::{self, Command},
+    config::{
+        command::{self, Command},
+        secrets,
+    },
     output::{Capture, Pipes, Sink, capture},
     process::port::{self, ReservedPort},
     spawn::Launch,
@@ -174,23 +177,23 @@ impl Attempt<'_> {
             slot = self.shared.slot,
             attempt = self.number,
             "{}{}{}",
-            failure.summary(),
+            failure.in_full(),
             if causes.is_empty() { "" } else { " Likely causes: " },
             causes.join(" "),
         );
     }
 }
 
-/// As one would type it.
+/// As one would type it; values that may be secrets are masked.
 fn command_line(command: &Command) -> String {
     let quoted = |part: &str| {
         let plain = !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c == '"' || c == '\'');
         if plain { part.to_owned() } else { format!("{part:?}") }
     };
     let mut line = quoted(&command.program.to_string_lossy());
-    for argument in &command.arguments {
+    for argument in secrets::shown_arguments(&command.arguments) {
         line.push(' ');
-        line.push_str(&quoted(argument));
+        line.push_str(&quoted(&argument));
     }
     line
 }

@@ -75,6 +75,7 @@ impl Processes for Children {
             fixed_port,
             shutdown_limit: config.shutdown_time_limit,
             rapid_fails: config.rapid_fails_per_minute,
+            attempts: config.start_attempts(),
         }
     }
 
@@ -112,8 +113,8 @@ impl Processes for Children {
             }
             Err(Problem::NotReady(NotReady::Cancelled)) => Attempted::Cancelled,
             Err(problem) => {
-                let failure = problem.tell(&attempt.known, self.sources.is_development(config));
-                let failure = self.sources.add_link(failure);
+                let failure = problem.tell(&attempt.known, self.sources.shows_details(config));
+                let failure = self.sources.dress(failure, config);
                 attempt.log_failed(&failure, problem.causes());
                 Attempted::Failed { failure, critical: problem.is_critical() }
             }
@@ -157,7 +158,7 @@ impl Processes for Children {
             slot = context.shared.slot,
             output = printed.as_str(),
             "the application could not be started: {}",
-            failure.summary(),
+            failure.in_full(),
         );
     }
 
@@ -176,7 +177,7 @@ impl Processes for Children {
              it is started again when that minute is over."
         ));
         let cause = "The application crashes soon after it was started; its output says why.";
-        self.sources.add_link(failure.cause(cause))
+        self.sources.dress(failure.cause(cause), config)
     }
 }
 
