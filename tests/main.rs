@@ -1,10 +1,12 @@
 //! The whole program `ancm`, with real processes, real sockets and, where they are at hand, real ASP.NET Core
 //! applications (`ANCM_TEST_KESTREL` names their folder).
 
+mod access;
 mod bad_answers;
 mod configuration;
 mod crashes;
 mod demo;
+mod error_pages;
 mod head_guard;
 mod headers;
 mod lifecycle;
