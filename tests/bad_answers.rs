@@ -13,7 +13,7 @@ use crate::support::{
 };
 
 #[test]
-fn an_answer_that_breaks_off_before_its_head_is_502() {
+fn A1_answer_that_breaks_off_before_its_head_is_502() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
     let mut client = frontend.connect();
@@ -25,7 +25,7 @@ fn an_answer_that_breaks_off_before_its_head_is_502() {
 }
 
 #[test]
-fn an_answer_that_breaks_off_in_the_middle_is_cut() {
+fn A1_answer_that_breaks_off_in_the_middle_is_cut() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
     for target in ["/reset?after=1000", "/short?say=100&send=10"] {

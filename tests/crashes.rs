@@ -98,32 +98,6 @@ fn exits_of_every_kind_are_survived() {
 }
 
 #[test]
-fn too_many_crashes_in_a_minute_end_the_restarts() {
-    let Some(app) = App::site() else { return };
-    let frontend = Frontend::serve(&app.attribute("rapidFailsPerMinute", "2"));
-    for life in 1..=3 {
-        let started = frontend.started(life);
-        assert_eq!(frontend.get("/HelloWorld").status(), 200);
-        kill(started.pid);
-        frontend.log.event(1030, life);
-    }
-    let line = frontend.log.event(1003, 1);
-    assert!(line.text.contains('2'), "{}", line.text);
-    let response = frontend.get("/HelloWorld");
-    assert_eq!(response.status(), 502);
-    assert!(response.text().contains("502.5"), "{}", response.text());
-    assert_eq!(frontend.log.count(|line| line.is_event(1001)), 3);
-}
-
-#[test]
-fn a_limit_of_zero_allows_no_crash() {
-    let frontend = Frontend::serve(&App::misbehaving("").attribute("rapidFailsPerMinute", "0"));
-    kill(frontend.started(1).pid);
-    frontend.log.event(1003, 1);
-    assert_eq!(frontend.get("/").status(), 502);
-}
-
-#[test]
 fn nothing_survives_a_frontend_that_is_killed() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);

@@ -80,7 +80,8 @@ fn appends_the_client_to_the_addresses_before_it_on_one_line() {
 }
 
 #[test]
-fn nothing_of_the_protocol_comes_from_the_client() {
+#[expect(non_snake_case, reason = "a test carries the name of the row that it is about")]
+fn V23_filter_out_request_headers_of_the_protocol_in_any_case() {
     let frontend = Frontend::serve(&App::misbehaving(""));
     let names = [
         "MS-ASPNETCORE",
@@ -221,7 +222,7 @@ fn passes_the_headers_of_an_answer() {
 }
 
 #[test]
-fn does_not_pass_on_that_the_application_closes_its_connection() {
+fn S5_connection_close_of_the_application_is_not_passed_on() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
     let mut client = frontend.connect();

@@ -14,14 +14,14 @@ use crate::support::{
     PATIENCE,
     app::App,
     client::{Client, get, request},
-    eventually,
+    eventually, free_port,
     frontend::{Frontend, Start},
     process::{self, Watched},
     site::in_flight,
 };
 
 #[test]
-fn a_hundred_requests_to_a_cold_application_are_all_answered() {
+fn H2_a_hundred_requests_to_a_cold_application_are_all_answered() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app.variable("SITE_STARTUP", "delay:300"));
     let start = Arc::new(Barrier::new(100));
@@ -221,8 +221,7 @@ fn several_addresses_are_listened_on() {
 #[test]
 fn an_application_keeps_its_fixed_port_across_restarts() {
     let Some(app) = App::site() else { return };
-    // Free now, and outside of what the system gives out by itself.
-    let port = (20_000..30_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
+    let port = free_port();
     let frontend = Frontend::serve(&app.variable("ASPNETCORE_PORT", &port.to_string()));
     let first = frontend.started(1);
     assert_eq!(first.port, port);

@@ -1,9 +1,11 @@
 //! The whole program `ancm`, with real processes, real sockets and, where they are at hand, real ASP.NET Core
 //! applications (`ANCM_TEST_KESTREL` names their folder).
+#![expect(non_snake_case, reason = "a test that proves a row of `conformance` carries its id: `P3_…`")]
 
 mod access;
 mod bad_answers;
 mod configuration;
+mod conformance;
 mod crashes;
 mod demo;
 mod error_pages;

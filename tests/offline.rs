@@ -1,13 +1,15 @@
 //! `app_offline.htm`: there before the start, dropped and removed under load.
 
+use std::{fs, os::unix::fs::PermissionsExt};
+
 use crate::support::{
     PATIENCE,
     app::App,
     client::{Client, Response, get, request},
     eventually,
-    frontend::Frontend,
+    frontend::{Frontend, Start},
     load::{Load, Outcome},
-    process::Watched,
+    process::{self, Watched},
     site::in_flight,
 };
 
@@ -31,15 +33,39 @@ fn await_offline(frontend: &Frontend, page: &str) {
 }
 
 #[test]
-fn is_offline_from_the_start() {
+fn O1_file_that_is_there_before_the_start_is_answered_with_503() {
     let Some(app) = App::site() else { return };
     app.take_offline(PAGE);
     let frontend = Frontend::serve(&app);
     is_offline(&frontend.get("/HelloWorld"), PAGE);
-    assert_eq!(frontend.log.count(|line| line.is_event(1001)), 0, "nothing was started");
+    assert_eq!(process::backends(frontend.marker()), Vec::<i64>::new(), "nothing was started");
+}
+
+#[test]
+fn O2_file_that_cannot_be_read_is_answered_with_503_and_an_empty_body() {
+    let Some(app) = App::site() else { return };
+    app.take_offline(PAGE);
+    fs::set_permissions(app.path("app_offline.htm"), fs::Permissions::from_mode(0o000)).unwrap();
+    let Some(start) = Start::run(&app).bound_by_permissions() else { return };
+    let frontend = start.serve();
+    is_offline(&frontend.get("/HelloWorld"), "");
+    frontend.log.says("the file cannot be read");
+    assert_eq!(process::backends(frontend.marker()), Vec::<i64>::new(), "nothing was started");
+}
+
+#[test]
+fn O5_file_that_is_removed_again_leaves_a_site_that_works() {
+    let Some(app) = App::site() else { return };
+    app.take_offline(PAGE);
+    let frontend = Frontend::serve(&app);
+    is_offline(&frontend.get("/HelloWorld"), PAGE);
     app.bring_online();
-    frontend.started(1);
-    assert_eq!(frontend.get("/HelloWorld").status(), 200);
+    let response = eventually("the page is gone", PATIENCE, || {
+        let response = frontend.get("/HelloWorld");
+        (response.status() != 503).then_some(response)
+    });
+    // The first that does not see the page any more waits for the process.
+    assert_eq!((response.status(), response.text().as_str()), (200, "Hello World"));
 }
 
 #[test]
@@ -67,10 +93,10 @@ fn an_empty_page_is_a_page() {
 }
 
 #[test]
-fn stops_the_application_and_starts_it_again() {
+fn O4_file_that_comes_and_goes_stops_the_application_and_starts_it() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
-    for round in 1..=3 {
+    for round in 1..=5 {
         let started = frontend.started(round);
         assert_eq!(frontend.get("/HelloWorld").status(), 200);
         let process = Watched::new(started.pid);
@@ -82,7 +108,13 @@ fn stops_the_application_and_starts_it_again() {
         frontend.started(round + 1);
     }
     assert_eq!(frontend.get("/HelloWorld").status(), 200);
-    assert_eq!(frontend.log.event(1006, 1).number("status"), 202);
+    let process = Watched::new(frontend.started(6).pid);
+    app.take_offline(PAGE);
+    await_offline(&frontend, PAGE);
+    assert!(process.ends_within(PATIENCE));
+    fs::remove_file(app.path("Site.dll")).unwrap();
+    is_offline(&frontend.get("/HelloWorld"), PAGE);
+    assert_eq!(frontend.log.event(1006, 6).number("status"), 202);
     assert_eq!(frontend.log.count(|line| line.is_event(1005)), 0, "{}", frontend.log.text());
     frontend.log.event(1012, 1);
 }
@@ -130,10 +162,12 @@ fn a_request_under_way_is_finished() {
 }
 
 #[test]
-fn a_failing_application_can_be_taken_offline() {
+fn O3_file_that_is_dropped_on_a_failed_application_is_answered_with_503() {
     let app = App::empty().attribute("processPath", "nonexistent");
     let frontend = Frontend::serve(&app);
-    assert_eq!(frontend.get("/").status(), 502);
+    let failed = frontend.get("/");
+    assert_eq!(failed.status(), 502);
+    assert!(failed.text().contains("502.5"), "{}", failed.text());
     app.take_offline(PAGE);
     await_offline(&frontend, PAGE);
     app.bring_online();
@@ -153,8 +187,14 @@ fn a_starting_application_can_be_taken_offline() {
     assert_eq!(held.response().status(), 503);
 }
 
+fn only_200_and_503(outcomes: &[Outcome]) {
+    let expected = |outcome: &&Outcome| outcome.is(200) || outcome.is(503);
+    let other: Vec<_> = outcomes.iter().filter(|outcome| !expected(outcome)).collect();
+    assert!(other.is_empty(), "{} of {}: {other:?}", other.len(), outcomes.len());
+}
+
 #[test]
-fn under_load_there_is_only_200_and_503() {
+fn O6_files_that_come_and_go_under_load_cost_no_request_and_no_connection() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
     let load = Load::start(frontend.address(), "/HelloWorld", 8);
@@ -168,15 +208,12 @@ fn under_load_there_is_only_200_and_503() {
     }
     let pid = frontend.started(6).pid;
     load.reaches(20, "by the last process", |outcome| outcome.is_by(pid));
-    let outcomes = load.stop();
-    let other: Vec<&Outcome> =
-        outcomes.iter().filter(|outcome| !outcome.is(200) && !outcome.is(503)).collect();
-    assert!(other.is_empty(), "{} of {}: {other:?}", other.len(), outcomes.len());
+    only_200_and_503(&load.stop());
     frontend.assert_sound();
 }
 
 #[test]
-fn flapping_under_load_loses_nothing() {
+fn O6_files_that_flap_under_load_cost_no_request_and_no_connection() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
     frontend.started(1);
@@ -191,8 +228,5 @@ fn flapping_under_load_loses_nothing() {
     eventually("it is online again", PATIENCE, || {
         (client.exchange(get("/HelloWorld", &[])).status() == 200).then_some(())
     });
-    let outcomes = load.stop();
-    let other: Vec<&Outcome> =
-        outcomes.iter().filter(|outcome| !outcome.is(200) && !outcome.is(503)).collect();
-    assert!(other.is_empty(), "{} of {}: {other:?}", other.len(), outcomes.len());
+    only_200_and_503(&load.stop());
 }

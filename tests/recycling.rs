@@ -1,11 +1,12 @@
 //! A changed `web.config`: a new generation takes over, and no request is lost.
 
-use std::{fs, net::TcpListener};
+use std::fs;
 
 use crate::support::{
     PATIENCE,
     app::App,
-    client::get,
+    client::{Response, get},
+    free_port,
     frontend::Frontend,
     load::{Load, Outcome},
     process::Watched,
@@ -25,20 +26,35 @@ fn change(app: &App, seconds: usize) {
 }
 
 #[test]
-fn a_changed_file_starts_the_application_anew_and_loses_no_request() {
+fn C1_touched_file_starts_a_new_process() {
+    let Some(app) = App::site() else { return };
+    let frontend = Frontend::serve(&app);
+    let first = frontend.started(1);
+    let by = |response: Response| response.header("x-site-pid").and_then(|pid| pid.parse::<i64>().ok());
+    assert_eq!(by(frontend.get("/HelloWorld")), Some(first.pid));
+    app.touch("web.config");
+    let second = frontend.started(2);
+    assert_ne!(second.pid, first.pid);
+    assert!(Watched::new(first.pid).ends_within(PATIENCE));
+    assert_eq!(by(frontend.get("/HelloWorld")), Some(second.pid));
+}
+
+#[test]
+fn C4_requests_while_the_application_is_started_anew_are_all_answered() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
     let load = Load::start(frontend.address(), "/HelloWorld", 8);
     for round in 1..=3 {
         let started = frontend.started(round);
-        load.reaches(20, "by this process", |outcome| outcome.is_by(started.pid));
+        load.reaches(500, "by this process", |outcome| outcome.is_by(started.pid));
         let process = Watched::new(started.pid);
         change(&app, 100 + round);
         assert!(process.ends_within(PATIENCE));
     }
     let pid = frontend.started(4).pid;
-    load.reaches(20, "by the last process", |outcome| outcome.is_by(pid));
+    load.reaches(500, "by the last process", |outcome| outcome.is_by(pid));
     let outcomes = load.stop();
+    assert!(outcomes.len() >= 2000);
     let lost: Vec<&Outcome> = outcomes.iter().filter(|outcome| !outcome.is(200)).collect();
     assert!(lost.is_empty(), "{} of {}: {lost:?}", lost.len(), outcomes.len());
     assert_eq!(frontend.log.count(|line| line.is_event(1005)), 0, "{}", frontend.log.report());
@@ -72,7 +88,7 @@ fn a_request_under_way_keeps_its_process() {
 #[test]
 fn a_fixed_port_is_handed_over_while_requests_are_held() {
     let Some(app) = App::site() else { return };
-    let port = (20_000..30_000).rev().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap();
+    let port = free_port();
     let app = app.variable("ASPNETCORE_PORT", &port.to_string());
     let frontend = Frontend::serve(&app);
     let first = frontend.started(1);

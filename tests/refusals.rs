@@ -296,12 +296,16 @@ fn a_body_that_becomes_too_long_is_refused_in_the_middle() {
 }
 
 #[test]
-fn the_default_limit_of_a_body_is_30_million_bytes() {
+fn Z2_declared_body_of_30_million_and_1_bytes_is_413_unread() {
     let Some(app) = App::kestrel("site") else { return };
     let frontend = Frontend::serve(&app);
     let mut client = frontend.connect();
+    // Not one byte of the body is sent.
     client.send("POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 30000001\r\n\r\n");
     let head = client.head();
     assert_eq!((head.status, head.header("x-site-pid")), (413, None));
     assert_eq!(head.header("proxy-status"), Some("ancm; error=http_request_denied"));
+    let mut client = frontend.connect();
+    client.send("POST /request/x HTTP/1.1\r\nHost: a\r\nContent-Length: 30000000\r\n\r\n");
+    assert_eq!(client.response().json()["content_length"], 30_000_000, "one byte less reaches it");
 }

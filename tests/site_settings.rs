@@ -179,8 +179,8 @@ fn a_change_that_would_keep_people_out_does_not_replace_what_runs() {
     assert!(frontend.log.text().contains("ipSecurity: addresses are not checked"));
 }
 
-fn handler_setting(name: &str, value: &str) -> App {
-    let app = App::misbehaving("print:can anybody hear me");
+/// The application, with a handler setting in its web.config.
+fn handler_setting(app: App, name: &str, value: &str) -> App {
     let text = fs::read_to_string(app.path("web.config")).expect("it was written");
     let setting = format!(
         "<handlerSettings><handlerSetting name=\"{name}\" value=\"{value}\" /></handlerSettings></aspNetCore>"
@@ -190,37 +190,51 @@ fn handler_setting(name: &str, value: &str) -> App {
 }
 
 #[test]
-fn the_connection_header_is_passed_on_where_that_is_asked_for() {
-    let answer = "/answer?HTTP/1.1%20200%20OK%0d%0aConnection:%20close%0d%0aContent-Length:%200%0d%0a%0d%0a";
-    let frontend = Frontend::serve(&handler_setting("forwardResponseConnectionHeader", "true"));
-    let mut client = frontend.connect();
-    assert!(client.exchange(get(answer, &[])).head.closes());
-    assert!(client.rest().is_empty());
-    let frontend = Frontend::serve(&handler_setting("forwardResponseConnectionHeader", "false"));
-    let mut client = frontend.connect();
-    assert_eq!(client.exchange(get(answer, &[])).header("connection"), None);
-    assert_eq!(client.exchange(get("/record", &[])).status(), 200);
+fn S6_connection_header_is_passed_on_where_that_is_asked_for() {
+    let answer = "/headers?set=Connection:close";
+    for (value, passed) in [("true", true), ("false", false)] {
+        let Some(app) = App::site() else { return };
+        let frontend = Frontend::serve(&handler_setting(app, "forwardResponseConnectionHeader", value));
+        let mut client = frontend.connect();
+        let response = client.exchange(get(answer, &[]));
+        assert_eq!(response.header("connection"), passed.then_some("close"));
+        if passed {
+            assert!(client.rest().is_empty());
+        } else {
+            assert_eq!(client.exchange(get("/HelloWorld", &[])).status(), 200);
+        }
+    }
 }
 
 #[test]
 fn what_a_process_prints_is_not_kept_where_that_is_switched_off() {
-    let mut frontend = Frontend::serve(&handler_setting("enableOutOfProcessConsoleRedirection", "False"));
+    let printing = |value| {
+        let app = App::misbehaving("print:can anybody hear me");
+        Frontend::serve(&handler_setting(app, "enableOutOfProcessConsoleRedirection", value))
+    };
+    let mut frontend = printing("False");
     assert_eq!(frontend.get("/record").status(), 200);
     frontend.stop();
     frontend.log.ended();
     assert!(!frontend.log.text().contains("can anybody hear me"), "{}", frontend.log.text());
-    let frontend = Frontend::serve(&handler_setting("enableOutOfProcessConsoleRedirection", "no"));
-    frontend.log.says("can anybody hear me");
+    printing("no").log.says("can anybody hear me");
 }
 
 #[test]
-fn a_changed_file_is_not_followed_where_that_is_forbidden() {
-    let app = handler_setting("disallowRotationOnConfigChange", "true");
+fn C2_changed_file_is_not_followed_where_that_is_forbidden() {
+    let Some(app) = App::site() else { return };
+    let app = handler_setting(app, "disallowRotationOnConfigChange", "true");
     let frontend = Frontend::serve(&app);
-    frontend.started(1);
+    let pid = frontend.started(1).pid.to_string();
+    let ignored =
+        |n| frontend.log.nth("a change is ignored", n, |line| line.text.contains("disallowRotation"));
+    app.touch("web.config");
+    ignored(1);
     put(&app, &headers("<add name='X-A' value='1'/>"), "");
-    frontend.log.says("disallowRotationOnConfigChange");
-    assert_eq!(frontend.get("/record").header("x-a"), None);
+    ignored(2);
+    let response = frontend.get("/HelloWorld");
+    assert_eq!((response.header("x-site-pid"), response.header("x-a")), (Some(pid.as_str()), None));
+    assert_eq!(frontend.log.count(|line| line.is_event(1021) || line.is_event(1030)), 0);
 }
 
 #[test]

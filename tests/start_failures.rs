@@ -1,11 +1,6 @@
 //! Applications that do not start: what the client is shown, what is said, and that nothing is left behind.
 
-use crate::support::{
-    app::App,
-    client::Response,
-    frontend::{Frontend, Start},
-    process,
-};
+use crate::support::{app::App, client::Response, frontend::Frontend, process};
 
 fn is_start_failure(response: &Response) {
     assert_eq!(response.status(), 502, "{response:?}");
@@ -26,14 +21,8 @@ fn page(app: &App) -> (Frontend, String) {
 
 /// Nothing that was started for it lives on.
 fn leaves_no_process(frontend: &Frontend) {
-    let marker = frontend.marker();
-    let backend = |pid: &i64| {
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        String::from_utf8_lossy(&environment).contains("ASPNETCORE_PORT=")
-    };
     crate::support::eventually("no backend is left", crate::support::PATIENCE, || {
-        let left: Vec<_> = process::with_marker(marker).into_iter().filter(backend).collect();
-        left.is_empty().then_some(())
+        process::backends(frontend.marker()).is_empty().then_some(())
     });
 }
 
@@ -127,17 +116,12 @@ fn an_application_that_listens_elsewhere_is_told_where() {
 #[test]
 fn an_asp_net_core_application_that_listens_elsewhere_is_told_where() {
     let Some(app) = App::site() else { return };
-    let port = free_port();
+    let port = crate::support::free_port();
     let app = app.variable("SITE_STARTUP", &format!("elsewhere:{port}")).attribute("startupTimeLimit", "2");
     let app = app.variable("ASPNETCORE_ENVIRONMENT", "Development");
     let (_frontend, page) = page(&app);
     assert!(page.contains(&format!("127.0.0.1:{port}")), "{page}");
     assert!(page.contains("UseUrls"), "{page}");
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 #[test]
@@ -219,15 +203,5 @@ fn every_request_of_a_failing_application_is_answered() {
         .collect();
     for client in clients {
         assert_eq!(client.join().unwrap(), 502);
-    }
-}
-
-#[test]
-fn ports_out_of_range_in_web_config_are_refused() {
-    for port in ["1024", "48001", "noninteger", "-1", "80;http://0.0.0.0:81"] {
-        let app = App::misbehaving("").variable("ASPNETCORE_PORT", port);
-        let ended = Start::run(&app).until_end();
-        assert_eq!(ended.code, Some(78), "{port}: {}", ended.stderr);
-        assert!(ended.stderr.contains("ASPNETCORE_PORT"), "{port}: {}", ended.stderr);
     }
 }

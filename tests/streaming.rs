@@ -17,11 +17,7 @@ const HUNDRED_MB: usize = 100 * 1024 * 1024;
 /// A site that takes bodies of any length, which both sides have to be told.
 fn site_without_limits() -> Option<App> {
     let app = App::site()?.body_limit(u64::from(u32::MAX));
-    let file = app.path("Site.runtimeconfig.json");
-    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-    let switch = "Microsoft.AspNetCore.Server.IISIntegration.ClearMaxRequestBodySize";
-    json["runtimeOptions"]["configProperties"][switch] = true.into();
-    fs::write(file, json.to_string()).unwrap();
+    app.configure_runtime("Microsoft.AspNetCore.Server.IISIntegration.ClearMaxRequestBodySize", true);
     Some(app)
 }
 
@@ -112,7 +108,7 @@ fn delivers_every_event_within_50_ms() {
 }
 
 #[test]
-fn lets_request_and_answer_take_turns() {
+fn R19_request_and_answer_take_turns() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
     let mut client = frontend.connect();

@@ -35,7 +35,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn s1_the_application_sees_https_and_knows_its_port() {
+fn S1_the_application_sees_https_and_knows_its_port() {
     let Some(app) = App::site() else { return };
     let files = Files::new();
     let frontend = files.run(&app).serve();
@@ -53,7 +53,7 @@ fn s1_the_application_sees_https_and_knows_its_port() {
 }
 
 #[test]
-fn s2_the_port_in_web_config_wins() {
+fn S2_the_port_in_web_config_wins() {
     let Some(app) = App::site() else { return };
     let app = app.variable(HTTPS_PORT, "123");
     let files = Files::new();
@@ -63,7 +63,7 @@ fn s2_the_port_in_web_config_wins() {
 }
 
 #[test]
-fn s3_two_https_ports_are_no_port() {
+fn S3_two_https_ports_are_no_port() {
     let Some(app) = App::site() else { return };
     let files = Files::new();
     let start = files.run(&app).argument("-l").argument("https://127.0.0.1:0");
@@ -73,7 +73,7 @@ fn s3_two_https_ports_are_no_port() {
 }
 
 #[test]
-fn s4_the_application_redirects_to_https_and_takes_what_comes_by_it() {
+fn S4_the_application_redirects_to_https_and_takes_what_comes_by_it() {
     let Some(app) = App::site() else { return };
     let app = app.variable("SITE_HTTPS_REDIRECT", "1");
     let files = Files::new();
@@ -88,7 +88,7 @@ fn s4_the_application_redirects_to_https_and_takes_what_comes_by_it() {
 }
 
 #[test]
-fn s7_without_a_client_certificate_the_application_reports_none() {
+fn S7_without_a_client_certificate_the_application_reports_none() {
     let Some(app) = App::site() else { return };
     let files = Files::new();
     for asked in ["off", "request"] {
@@ -98,7 +98,7 @@ fn s7_without_a_client_certificate_the_application_reports_none() {
 }
 
 #[test]
-fn s8_the_application_sees_the_clients_certificate_on_every_request() {
+fn S8_the_application_sees_the_clients_certificate_on_every_request() {
     let Some(app) = App::site() else { return };
     let (files, shown) = (Files::new(), Identity::new("Zoe Client"));
     let frontend = files.run(&app).variable("ANCM_FRONTEND_TLS_CLIENT_CERT", "request").serve();
@@ -115,7 +115,7 @@ fn s8_the_application_sees_the_clients_certificate_on_every_request() {
 }
 
 #[test]
-fn v22_http_and_https_both_reach_the_application() {
+fn V22_http_and_https_both_reach_the_application() {
     let Some(app) = App::site() else { return };
     let files = Files::new();
     let frontend = files.run(&app).serve();
@@ -133,7 +133,7 @@ fn v22_http_and_https_both_reach_the_application() {
 }
 
 #[test]
-fn v24_the_header_is_the_certificate_in_base64_and_only_ours() {
+fn V24_the_header_is_the_certificate_in_base64_and_only_ours() {
     let (files, authority) = (Files::new(), Identity::authority("the authority"));
     files.write("ca.pem", authority.pem());
     let ca = files.path("ca.pem");

@@ -1,49 +1,19 @@
 //! Upgraded connections: WebSockets, and any other protocol.
+#![expect(non_snake_case, reason = "a test carries the name of the row that it is about")]
+
+mod frames;
+mod handshakes;
+mod stopping;
 
 use std::io::Write;
-
-use rustix::process::Signal;
-use tokio_tungstenite::tungstenite::{
-    Message,
-    protocol::{CloseFrame, frame::coding::CloseCode},
-};
 
 use crate::support::{
     app::App,
     client::{Client, get},
     frontend::Frontend,
-    process::Watched,
     site,
     websocket::WebSocket,
 };
-
-#[tokio::test]
-async fn echoes_a_thousand_messages_in_order() {
-    let Some(app) = App::site() else { return };
-    let frontend = Frontend::serve(&app);
-    let mut socket = WebSocket::open(frontend.address(), "/ws").await;
-    for i in 0..1000 {
-        let text = format!("message {i} {}", "x".repeat(i % 300));
-        socket.send(text.as_str()).await;
-        assert_eq!(socket.text().await, text);
-    }
-}
-
-#[tokio::test]
-async fn carries_messages_of_every_size_and_kind() {
-    let Some(app) = App::site() else { return };
-    let frontend = Frontend::serve(&app);
-    let mut socket = WebSocket::open(frontend.address(), "/ws").await;
-    for size in [0, 1, 125, 126, 4096, 65_535] {
-        let bytes = vec![7_u8; size];
-        socket.send(bytes.clone()).await;
-        assert_eq!(socket.next().await, Some(Ok(Message::binary(bytes))));
-    }
-    socket.send(Message::Ping("are you there".into())).await;
-    assert_eq!(socket.next().await, Some(Ok(Message::Pong("are you there".into()))));
-    socket.send("still").await;
-    assert_eq!(socket.text().await, "still");
-}
 
 #[tokio::test]
 async fn delivers_messages_one_by_one() {
@@ -55,28 +25,6 @@ async fn delivers_messages_one_by_one() {
         let tick = socket.text().await;
         assert!(tick.starts_with(&format!("{i} ")), "{tick}");
     }
-}
-
-#[tokio::test]
-async fn carries_the_close_of_the_client() {
-    let Some(app) = App::site() else { return };
-    let frontend = Frontend::serve(&app);
-    let mut socket = WebSocket::open(frontend.address(), "/ws").await;
-    let frame = CloseFrame { code: CloseCode::from(4321), reason: "enough".into() };
-    socket.send(Message::Close(Some(frame.clone()))).await;
-    assert_eq!(socket.closed().await, Some(frame));
-    assert_eq!(socket.next().await, None, "then the connection ends");
-    site::in_flight(&mut frontend.connect(), 0);
-}
-
-#[tokio::test]
-async fn carries_the_close_of_the_application() {
-    let Some(app) = App::site() else { return };
-    let frontend = Frontend::serve(&app);
-    let mut socket = WebSocket::open(frontend.address(), "/ws").await;
-    socket.send("close:4000:because").await;
-    let expected = CloseFrame { code: CloseCode::from(4000), reason: "because".into() };
-    assert_eq!(socket.closed().await, Some(expected));
 }
 
 #[tokio::test]
@@ -113,34 +61,6 @@ async fn ends_when_the_process_is_killed() {
     let end = socket.next().await;
     assert!(matches!(end, None | Some(Err(_))), "{end:?}");
     assert_ne!(frontend.started(2).pid, pid);
-}
-
-#[tokio::test]
-async fn the_application_says_goodbye_when_it_is_stopped() {
-    let Some(app) = App::site() else { return };
-    let mut frontend = Frontend::serve(&app);
-    let mut socket = WebSocket::open(frontend.address(), "/ws").await;
-    socket.send("hello").await;
-    assert_eq!(socket.text().await, "hello");
-    frontend.signal(Signal::TERM);
-    let frame = socket.closed().await.expect("a frame with a code");
-    assert_eq!((u16::from(frame.code), frame.reason.as_str()), (1001, "stopping"));
-    drop(socket);
-    assert_eq!(frontend.ended(crate::support::PATIENCE).code(), Some(0));
-}
-
-#[tokio::test]
-async fn the_application_says_goodbye_when_it_goes_offline() {
-    let Some(app) = App::site() else { return };
-    let frontend = Frontend::serve(&app);
-    let mut socket = WebSocket::open(frontend.address(), "/ws").await;
-    socket.send("hello").await;
-    assert_eq!(socket.text().await, "hello");
-    let process = Watched::new(frontend.started(1).pid);
-    app.take_offline("away");
-    assert_eq!(socket.closed().await.map(|frame| u16::from(frame.code)), Some(1001));
-    drop(socket);
-    assert!(process.ends_within(crate::support::PATIENCE));
 }
 
 /// Upgrades to a protocol of our own.

@@ -4,9 +4,12 @@ use std::{
     fmt::Write,
     fs,
     path::{Path, PathBuf},
+    process::Command,
     sync::Arc,
+    time::{Duration, SystemTime},
 };
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{backend, kestrel};
@@ -57,6 +60,19 @@ impl App {
         Some(app.variable("Logging__LogLevel__Microsoft.AspNetCore", "Warning"))
     }
 
+    /// The C# of `tests/apps/wire`, compiled now; None if there is no compiler at hand.
+    pub(crate) fn wire() -> Option<Self> {
+        let kestrel = kestrel()?;
+        let mut app = Self::empty();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps/wire");
+        #[expect(clippy::disallowed_methods, reason = "a compiler, which ends by itself")]
+        let mut compile = Command::new(kestrel.join("compile"));
+        let compiled = compile.arg(source).arg(app.root()).arg("Wire").output().expect("it starts");
+        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stdout));
+        app.dotnet = Some(kestrel.join("dotnet"));
+        Some(app.attribute("processPath", "dotnet").attribute("arguments", r".\Wire.dll"))
+    }
+
     /// The backend of [`backend`], which needs nothing installed and does what the orders say.
     pub(crate) fn misbehaving(orders: &str) -> Self {
         Self::empty()
@@ -82,6 +98,14 @@ impl App {
     pub(crate) fn body_limit(mut self, bytes: u64) -> Self {
         self.body_limit = Some(bytes);
         self.written()
+    }
+
+    /// Puts more into the `system.webServer` of the web.config that is there.
+    pub(crate) fn section(self, xml: &str) -> Self {
+        let text = fs::read_to_string(self.path("web.config")).expect("it was written");
+        let (before, after) = text.split_once("</system.webServer>").expect("it has one");
+        self.write("web.config", format!("{before}{xml}</system.webServer>{after}"));
+        self
     }
 
     fn written(self) -> Self {
@@ -129,6 +153,20 @@ impl App {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("it lies in the folder")).expect("a folder");
         fs::write(path, content).expect("a file");
+    }
+
+    /// Sets one of the `configProperties` in `Site.runtimeconfig.json`.
+    pub(crate) fn configure_runtime(&self, property: &str, value: bool) {
+        let file = self.path("Site.runtimeconfig.json");
+        let mut json: Value = serde_json::from_slice(&fs::read(&file).expect("a file")).expect("JSON");
+        json["runtimeOptions"]["configProperties"][property] = value.into();
+        fs::write(file, json.to_string()).expect("a file");
+    }
+
+    /// Gives a file another time of change and no other content.
+    pub(crate) fn touch(&self, name: &str) {
+        let file = fs::File::options().append(true).open(self.path(name)).expect("it is there");
+        file.set_modified(SystemTime::now() + Duration::from_secs(1)).expect("a time of change");
     }
 
     /// Puts `app_offline.htm` there at one stroke, as a deployment does.

@@ -39,6 +39,8 @@ pub(crate) struct Frontend {
 /// How to start one.
 #[derive(Debug)]
 pub(crate) struct Start {
+    /// A program that starts ours, with its arguments.
+    wrapper: Vec<OsString>,
     arguments: Vec<OsString>,
     environment: Vec<(String, String)>,
     folder: Option<Arc<TempDir>>,
@@ -65,6 +67,7 @@ impl Start {
     /// `ancm COMMAND DIR`, logging as JSON.
     pub(crate) fn command(command: &str, folder: &Path) -> Self {
         Self {
+            wrapper: Vec::new(),
             arguments: vec![command.into(), folder.into()],
             environment: vec![("ANCM_FRONTEND_LOG_FORMAT".into(), "json".into())],
             folder: None,
@@ -101,10 +104,26 @@ impl Start {
         self
     }
 
+    /// Lets it do no more than a file's permissions say, should the tests run as root; None where that is impossible.
+    pub(crate) fn bound_by_permissions(mut self) -> Option<Self> {
+        if rustix::process::geteuid().is_root() {
+            let setpriv = Path::new("/usr/bin/setpriv");
+            if !setpriv.exists() {
+                super::skip("root may read everything, and there is no setpriv to forbid it");
+                return None;
+            }
+            self.wrapper = vec![setpriv.into(), "--bounding-set=-dac_override,-dac_read_search".into()];
+        }
+        Some(self)
+    }
+
     fn spawn(&self, marker: &str, stdout: Stdio) -> Child {
+        let mut words = self.wrapper.iter().cloned().chain([program().into()]);
+        let first = words.next().expect("the program at least");
         #[expect(clippy::disallowed_methods, reason = "the one place where the tests start the program")]
-        let mut command = Command::new(program());
+        let mut command = Command::new(first);
         command
+            .args(words)
             .args(&self.arguments)
             .env_remove("RUST_LOG")
             .env("NO_COLOR", "1")

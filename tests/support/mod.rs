@@ -13,7 +13,7 @@ pub(crate) mod site;
 pub(crate) mod tls;
 pub(crate) mod websocket;
 
-use std::{env, path::PathBuf, thread, time::Duration};
+use std::{env, net::TcpListener, path::PathBuf, thread, time::Duration};
 
 use tokio::time::Instant;
 
@@ -56,6 +56,13 @@ pub(crate) fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() 
         assert!(Instant::now() < deadline, "after {limit:?} still not: {what}");
         thread::park_timeout(Duration::from_millis(2));
     }
+}
+
+/// A port that is free now, outside of what the system gives out by itself, and rarely another test's.
+pub(crate) fn free_port() -> u16 {
+    let first = u16::try_from(std::process::id() % 10_000).expect("four digits");
+    let mut ports = (20_000 + first..30_000).chain(20_000..20_000 + first);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
 }
 
 /// Milliseconds since 1970, as the applications stamp what they write.

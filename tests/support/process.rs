@@ -67,6 +67,15 @@ pub(crate) fn with_marker(marker: &str) -> Vec<i64> {
     found
 }
 
+/// Those of them that were started to serve, as their environment tells.
+pub(crate) fn backends(marker: &str) -> Vec<i64> {
+    let is_told_its_port = |pid: &i64| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).contains("ASPNETCORE_PORT=")
+    };
+    with_marker(marker).into_iter().filter(is_told_its_port).collect()
+}
+
 /// `name (state)` and parent of each, for a message.
 pub(crate) fn describe(pids: &[i64]) -> String {
     let status = |pid| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();

@@ -6,7 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message, protocol::CloseFrame},
+    tungstenite::{Error, Message, protocol::CloseFrame},
 };
 
 use super::PATIENCE;
@@ -19,13 +19,21 @@ pub(crate) struct WebSocket(WebSocketStream<TcpStream>);
 
 impl WebSocket {
     pub(crate) async fn open(address: SocketAddr, target: &str) -> Self {
-        let stream = TcpStream::connect(address).await.expect("the server accepts");
+        Self::try_open(address, target).await.expect("the server upgrades")
+    }
+
+    pub(crate) async fn try_open(address: SocketAddr, target: &str) -> Result<Self, Error> {
+        let stream = TcpStream::connect(address).await?;
         let opened = timeout(PATIENCE, client_async(format!("ws://{address}{target}"), stream)).await;
-        Self(opened.expect("the server answers").expect("the server upgrades").0)
+        Ok(Self(opened.expect("the server answers")?.0))
     }
 
     pub(crate) async fn send(&mut self, message: impl Into<Message>) {
-        self.0.send(message.into()).await.expect("the server reads");
+        self.try_send(message).await.expect("the server reads");
+    }
+
+    pub(crate) async fn try_send(&mut self, message: impl Into<Message>) -> Result<(), Error> {
+        self.0.send(message.into()).await
     }
 
     /// The next message, or what went wrong, or None at the end of the connection.

@@ -44,6 +44,7 @@ const CLEAR_LIMIT: &str = "Microsoft.AspNetCore.Server.IISIntegration.ClearMaxRe
 /// The order and the headings in which notes are printed.
 const HEADINGS: &[(NoteKind, &str)] = &[
     (NoteKind::Risk, "Risks: IIS would keep people out who are let in here"),
+    (NoteKind::Failure, "Cannot start"),
     (NoteKind::Warning, "Warnings"),
     (NoteKind::NotHonoured, "Not honoured"),
     (NoteKind::NoEffect, "Without effect, under IIS neither"),
@@ -63,8 +64,9 @@ struct Explanation {
 
 /// Explains the `web.config` of a folder, for people or as JSON; gives whether something is wrong.
 ///
-/// Wrong are faults of the file, a program that cannot be run, and settings that keep people out under IIS but not
-/// here, but for sections that are `ignored`. Values of environment variables that may be secrets are masked.
+/// Wrong are faults of the file, a program that cannot be run or told its port, and settings that keep people out
+/// under IIS but not here, but for sections that are `ignored`. Values of environment variables that may be secrets
+/// are masked.
 ///
 /// # Errors
 ///
@@ -105,7 +107,8 @@ impl Explanation {
     fn is_wrong(&self) -> bool {
         let faults = !self.examination.errors.faults().is_empty();
         let risks = self.examination.notes.iter().any(|note| is_open_risk(note, &self.ignored));
-        faults || risks || matches!(self.command, Some(Err(_)))
+        let failures = self.examination.notes.iter().any(|note| note.kind == NoteKind::Failure);
+        faults || risks || failures || matches!(self.command, Some(Err(_)))
     }
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {

@@ -225,7 +225,7 @@ impl Config {
         self.handler_setting(setting).is_some_and(|value| value.eq_ignore_ascii_case("true"))
     }
 
-    /// The port that `environmentVariables` fixes, if it does.
+    /// The port that `environmentVariables` fixes, if it does; with one out of range every start fails.
     pub fn fixed_port(&self) -> Option<u16> {
         let text = self.variable(variable::PORT)?;
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());

@@ -24,6 +24,8 @@ pub struct Note {
 pub enum NoteKind {
     /// Leaving it out opens the site to people whom IIS would refuse.
     Risk,
+    /// Every start of the application fails because of it; what else there is can be served.
+    Failure,
     /// Probably not what is wanted.
     Warning,
     /// IIS would do it; we do not.
@@ -60,6 +62,7 @@ impl NoteKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Risk => "risk",
+            Self::Failure => "failure",
             Self::Warning => "warning",
             Self::NotHonoured => "not-honoured",
             Self::NoEffect => "no-effect",

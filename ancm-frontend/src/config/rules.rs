@@ -70,10 +70,16 @@ fn check_fixed_port(node: Node<'_, '_>, config: &Config, findings: &mut Findings
     let Some(text) = config.variable(variable::PORT).filter(|text| !text.is_empty()) else { return };
     let place = variable_place(node, variable::PORT);
     if config.fixed_port().is_none() {
-        let message = format!("{}={} is not a port that can be used", variable::PORT, quoted(text));
-        let fault = Fault::new("bad-port", message).about(variable::PORT);
-        let allowed = format!("{} to {}, or empty", FIXED_PORTS.start(), FIXED_PORTS.end());
-        findings.fault(&place, fault.allowed(allowed).fix("remove the variable, and a free port is chosen"));
+        // ANCM: serverprocess.cpp reads it when it starts the process, so that 502.5 is what it comes to.
+        let text = format!(
+            "{}={} is not a port that can be used (allowed: {} to {}, or empty): no process will be started; \
+             remove the variable, and a free port is chosen",
+            variable::PORT,
+            quoted(text),
+            FIXED_PORTS.start(),
+            FIXED_PORTS.end()
+        );
+        findings.note(&place, NoteKind::Failure, "bad-port", text);
     } else if config.processes_per_application > 1 {
         let message = format!(
             "{} fixes the port, but processesPerApplication=\"{}\" processes cannot share one",
@@ -252,8 +258,10 @@ mod tests {
             assert_eq!(loaded.config.fixed_port(), port);
         }
         for value in ["1024", "48001", "0", "-1", "80x", " 5000", "+5000", "65536000", "5000;http://x"] {
-            let text = fault("processPath='a'", &[("ASPNETCORE_PORT", value)]);
-            assert!(text.contains("w:2:45: ASPNETCORE_PORT="), "{text}");
+            let loaded = parsed("processPath='a'", &[("ASPNETCORE_PORT", value)]).unwrap();
+            assert_eq!((loaded.config.fixed_port(), codes(&loaded)), (None, vec!["bad-port"]));
+            let text = loaded.notes[0].to_string();
+            assert!(text.starts_with("2:45: failure: ASPNETCORE_PORT="), "{text}");
             assert!(text.contains("allowed: 1025 to 48000, or empty"), "{text}");
         }
     }
