@@ -31,6 +31,8 @@ pub enum Refusal {
     Offline,
     /// The application could not be started.
     StartFailed,
+    /// The application's configuration cannot be used.
+    Misconfigured,
     /// The application did not become ready while the request was held.
     HoldTimeout {
         /// How long the request waited.
@@ -86,11 +88,6 @@ pub enum Refusal {
     MethodNotAllowed,
     /// No application is configured for the host and path.
     NotFound,
-    /// The configuration of the application cannot be used.
-    Misconfigured {
-        /// What is wrong with it, in words.
-        detail: String,
-    },
     /// The client speaks plain HTTP where TLS is asked for.
     TlsRequired,
     /// The client has shown no certificate where one is asked for.
@@ -114,13 +111,13 @@ impl Refusal {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::StartFailed | Self::BadGateway { .. } => StatusCode::BAD_GATEWAY,
+            Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
             Self::RequestTimeout { status, .. } => *status,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TargetTooLong { .. } => StatusCode::URI_TOO_LONG,
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Misconfigured { .. } => StatusCode::INTERNAL_SERVER_ERROR,
             // IIS: 403.4 and 403.7.
             Self::TlsRequired | Self::ClientCertificateRequired => StatusCode::FORBIDDEN,
             // IIS: 404.14 and 404.15, not 414.
@@ -134,6 +131,7 @@ impl Refusal {
             Self::Offline | Self::StartFailed | Self::HoldTimeout { .. } | Self::Stopping => {
                 "destination_unavailable"
             }
+            Self::Misconfigured => "proxy_configuration_error",
             Self::HoldQueueFull { .. } => "connection_limit_reached",
             Self::RequestTimeout { .. } => "http_response_timeout",
             Self::BodyTooLarge { .. }
@@ -146,7 +144,6 @@ impl Refusal {
             Self::TargetTooLong { .. } | Self::HeadTooLarge { .. } | Self::BadRequest { .. } => {
                 "http_request_error"
             }
-            Self::Misconfigured { .. } => "proxy_configuration_error",
             Self::BadGateway { error, .. } => error,
         }
     }
@@ -174,6 +171,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::Offline => f.write_str("the application is offline (app_offline.htm)"),
             Self::StartFailed => f.write_str("the application could not be started"),
+            Self::Misconfigured => f.write_str("the application's configuration cannot be used"),
             Self::HoldTimeout { limit } => {
                 write!(f, "the application was not ready within {} s", limit.as_secs_f64())
             }
@@ -198,7 +196,6 @@ impl fmt::Display for Refusal {
             Self::BadRequest { reason } => write!(f, "malformed request: {reason}"),
             Self::MethodNotAllowed => f.write_str("the method or form of the request target is not served"),
             Self::NotFound => f.write_str("no application is configured for this host and path"),
-            Self::Misconfigured { detail } => write!(f, "the application is configured wrongly: {detail}"),
             Self::TlsRequired => f.write_str("plain http is not served here (sslFlags)"),
             Self::ClientCertificateRequired => f.write_str("the client has shown no certificate (sslFlags)"),
             Self::BadGateway { detail, .. } => write!(f, "no answer from the application: {detail}"),

@@ -229,7 +229,7 @@ impl<L> Frontend<L> {
             runtime.block_on(async move {
                 following.map(tokio::spawn);
                 let mut application = Application::start(&config, spawner, output.clone(), https_port);
-                let made = MakeStacks::new(&config, &application, workers, layer);
+                let made = MakeStacks::new(&application, workers, layer);
                 match Workers::start(listeners, workers, limits, &made) {
                     Ok(workers) => {
                         let _ = started.send(Ok(application.snapshots()));

@@ -1,12 +1,26 @@
 //! What a [`Config`] says, in the words of the layers.
 
+use std::time::Duration;
+
 use ancm_tower::{
     by_path::ByPath, error_page::Explanations, require_tls::TlsDemands, response_headers::HeaderChanges,
-    url_limit::UrlLimits,
+    startup_error::HoldSettings, url_limit::UrlLimits,
 };
 use http::{HeaderName, HeaderValue, header};
 
 use crate::config::{Config, Location, error_pages};
+
+/// What it takes to end the processes of failed attempts, and to say why they failed.
+const HOLD_MARGIN: Duration = Duration::from_secs(5);
+
+/// What becomes of requests that come before a process is ready.
+pub fn hold_settings(config: &Config) -> HoldSettings {
+    HoldSettings {
+        // Each attempt has the whole of `startupTimeLimit`: who waits shall see how it ends.
+        limit: config.startup_time_limit * config.start_attempts().into() + HOLD_MARGIN,
+        disable_page: config.disable_start_up_error_page,
+    }
+}
 
 /// What becomes of the headers of answers.
 ///

@@ -8,6 +8,8 @@ use super::Explanations;
 use crate::refusal::Refusal;
 
 const TRY_AGAIN: &str = "Reload this page after a moment.";
+/// Of use only where there are no details yet.
+pub(crate) const ADVICE_FOR_DETAILS: &str = "On a machine for development set `ASPNETCORE_ENVIRONMENT` to `Development`: this page then shows the details.";
 const READ_THE_LOG: &str = "Look into the log of the server: it tells what happened to this request.";
 
 /// What there is to say.
@@ -43,6 +45,9 @@ impl<'a> Content<'a> {
             let is_news = !content.summary.eq_ignore_ascii_case(&sentence(refusal));
             content.details = (more.details && is_news).then(|| refusal.to_string().into());
         }
+        if content.details.is_none() && !content.advice.is_empty() {
+            content.advice.push(ADVICE_FOR_DETAILS);
+        }
         Some(content)
     }
 
@@ -54,15 +59,15 @@ impl<'a> Content<'a> {
     // ANCM answers 503 without a body while it stops, and so do we; 502.3 is a page of IIS, made of ANCM's words.
     fn about(refusal: &Refusal, status: StatusCode) -> Option<Self> {
         Some(match refusal {
-            // 502.5 is told by its `StartFailure`, and if there is none, its page is switched off.
-            Refusal::Offline
-            | Refusal::StartFailed
+            // These two are told by their `StartFailure`, and if there is none, its page is switched off.
+            Refusal::StartFailed
+            | Refusal::Misconfigured
+            | Refusal::Offline
             | Refusal::Stopping
             | Refusal::BadRequest { .. }
             | Refusal::MethodNotAllowed => return None,
             Refusal::HoldTimeout { .. } | Refusal::HoldQueueFull { .. } => starting(refusal),
             Refusal::RequestTimeout { .. } | Refusal::BadGateway { .. } => no_answer(refusal, status),
-            Refusal::Misconfigured { .. } => misconfigured(),
             Refusal::TlsRequired | Refusal::ClientCertificateRequired => forbidden(refusal),
             Refusal::BodyTooLarge { .. }
             | Refusal::TargetTooLong { .. }
@@ -94,7 +99,7 @@ fn no_answer<'a>(refusal: &Refusal, status: StatusCode) -> Content<'a> {
     let (title, summary, advice) = if late {
         (
             "The application did not answer in time",
-            "The application has had this request for longer than `requestTimeout` allows, and said nothing.",
+            "The application has taken this request, and then was silent for longer than `requestTimeout` allows.",
             "If such requests need their time, let the application send something, or raise `requestTimeout`.",
         )
     } else {
@@ -110,20 +115,6 @@ fn no_answer<'a>(refusal: &Refusal, status: StatusCode) -> Content<'a> {
         summary: summary.into(),
         advice: vec![READ_THE_LOG, advice],
         footer: TRY_AGAIN,
-        ..Content::default()
-    }
-}
-
-fn misconfigured<'a>() -> Content<'a> {
-    Content {
-        code: "500.0",
-        title: "The application is configured wrongly",
-        intro: "This address is served by an application that cannot be started: its configuration has faults.",
-        summary: "The `web.config` of the application cannot be used.".into(),
-        advice: vec![
-            "Look into the log of the server: it names each fault with its line, and what to write instead.",
-            "Run `ancm check` in the application's folder, and mend what it names.",
-        ],
         ..Content::default()
     }
 }
@@ -187,7 +178,7 @@ mod tests {
             (timeout(StatusCode::GATEWAY_TIMEOUT), Some("504")),
             (timeout(StatusCode::BAD_GATEWAY), Some("502.3")),
             (Refusal::BadGateway { error: "-", detail: String::new() }, Some("502.3")),
-            (Refusal::Misconfigured { detail: String::new() }, Some("500.0")),
+            (Refusal::Misconfigured, None),
             (Refusal::TlsRequired, Some("403.4")),
             (Refusal::ClientCertificateRequired, Some("403.7")),
             (Refusal::BodyTooLarge { limit: 1 }, Some("413")),
@@ -215,8 +206,11 @@ mod tests {
         let content = of(&refusal, Some(&public)).unwrap();
         assert_eq!((content.details, content.link), (None, Some("https://help.test")));
         assert!(!content.summary.contains("127.0.0.1"));
+        assert_eq!(content.advice.last(), Some(&ADVICE_FOR_DETAILS));
         let all = Explanations::new().details(true);
-        assert!(of(&refusal, Some(&all)).unwrap().details.unwrap().contains("127.0.0.1:9"));
+        let content = of(&refusal, Some(&all)).unwrap();
+        assert!(content.details.unwrap().contains("127.0.0.1:9"));
+        assert!(!content.advice.contains(&ADVICE_FOR_DETAILS));
         let known = of(&Refusal::BodyTooLarge { limit: 5 }, Some(&all)).unwrap();
         assert_eq!(known.summary, "The request body is longer than 5 bytes.");
         assert_eq!(known.details, None, "it would say the same again");

@@ -6,9 +6,6 @@ use super::Content;
 
 const TEMPLATE: &str = include_str!("page.html");
 
-/// Of use only where there are no details yet.
-const ADVICE_FOR_DETAILS: &str = "On a machine for development set `ASPNETCORE_ENVIRONMENT` to `Development`: this page then shows the details.";
-
 /// The page as text.
 pub(crate) fn render(content: &Content<'_>) -> String {
     let mut page = String::with_capacity(TEMPLATE.len() + 2_048);
@@ -37,7 +34,7 @@ fn fill(page: &mut String, name: &str, content: &Content<'_>) {
         "intro" => paragraph(page, content.intro),
         "summary" => prose(page, &content.summary),
         "causes" => list(page, "Likely causes", "ul", &content.causes),
-        "advice" => advice(page, content),
+        "advice" => list(page, "What to do next", "ol", &content.advice),
         "details" => details(page, content.details.as_deref()),
         "footer" => footer(page, content),
         _ => {}
@@ -63,14 +60,6 @@ fn list(page: &mut String, heading: &str, tag: &str, texts: &[&str]) {
         page.push_str("</li>\n");
     }
     let _ = writeln!(page, "</{tag}>");
-}
-
-fn advice(page: &mut String, content: &Content<'_>) {
-    let mut advice = content.advice.clone();
-    if !advice.is_empty() && content.details.is_none() {
-        advice.push(ADVICE_FOR_DETAILS);
-    }
-    list(page, "What to do next", "ol", &advice);
 }
 
 fn details(page: &mut String, text: Option<&str>) {
@@ -165,16 +154,6 @@ mod tests {
         for part in ["<ul>", "<ol>", "<h2>", "<pre", "<footer>"] {
             assert!(!page.contains(part), "{part}");
         }
-    }
-
-    #[test]
-    fn advises_to_show_the_details_only_where_there_are_none() {
-        let advised = Content { advice: vec!["Look."], ..content() };
-        assert!(render(&advised).contains("ASPNETCORE_ENVIRONMENT"));
-        assert!(
-            !render(&Content { details: Some("-".into()), ..advised }).contains("ASPNETCORE_ENVIRONMENT")
-        );
-        assert!(!render(&content()).contains("ASPNETCORE_ENVIRONMENT"), "there is nobody to advise");
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! | refusal | answer |
 //! |---|---|
 //! | [`Offline`](Refusal::Offline) | the site's own file, whatever the client prefers |
-//! | [`StartFailed`](Refusal::StartFailed) | the 502.5 page; nothing where the page is switched off |
+//! | [`StartFailed`](Refusal::StartFailed), [`Misconfigured`](Refusal::Misconfigured) | the page of 502.5, of 500.0; nothing where it is switched off |
 //! | [`Stopping`](Refusal::Stopping), [`BadRequest`](Refusal::BadRequest), [`MethodNotAllowed`](Refusal::MethodNotAllowed) | nothing |
 //! | all others | a page with IIS's number: 502.3, 404.14, 403.4 … |
 //!
@@ -60,7 +60,7 @@ mod content;
 mod html;
 mod json;
 
-pub(crate) use content::Content;
+pub(crate) use content::{ADVICE_FOR_DETAILS, Content};
 pub(crate) use html::render as page;
 
 /// How much is said about refusals.

@@ -110,11 +110,10 @@ async fn the_page_of_an_offline_site_is_the_sites_own() {
 /// What is answered while the start has failed.
 async fn failed(accept: &str, is_shown: bool) -> Answer {
     let failure = StartFailure::new("It ended early.").exactly("It ended with code 3.");
-    let failure = if is_shown { failure } else { failure.without_page() };
     let (_sender, gate) = watch::channel(Admission::<()>::Failed(Arc::new(failure)));
     let service = ServiceBuilder::new()
         .layer(ErrorPageLayer::default())
-        .layer(StartupErrorLayer::new(WatchGate::new(gate)))
+        .layer(StartupErrorLayer::new(WatchGate::new(gate)).disable_page(!is_shown))
         .service(answering(Response::default));
     service.oneshot(asking(accept)).await.unwrap()
 }

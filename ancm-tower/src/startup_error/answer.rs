@@ -1,6 +1,6 @@
 //! The answers of the hold layer.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
@@ -24,8 +24,8 @@ pub(super) enum Refused {
     Failed(Arc<StartFailure>),
     /// The application is being stopped.
     Stopped,
-    /// The request has waited for too long.
-    Late,
+    /// The request has waited for so long.
+    Late { limit: Duration },
     /// Too many requests wait.
     Full,
 }
@@ -36,17 +36,17 @@ impl Refused {
     pub(super) fn to_response<B: From<Bytes>>(&self, rules: &Rules) -> Response<B> {
         match self {
             Self::Offline(page) => page.to_response(),
-            Self::Failed(failure) if !failure.is_shown => Refusal::StartFailed.into_response(),
+            Self::Failed(failure) if rules.settings().disable_page => failure.refusal().into_response(),
             Self::Failed(failure) => failed(failure),
             Self::Stopped => stopped(),
-            Self::Late => try_later(Refusal::HoldTimeout { limit: rules.hold_limit }),
+            Self::Late { limit } => try_later(Refusal::HoldTimeout { limit: *limit }),
             Self::Full => try_later(Refusal::HoldQueueFull { limit: rules.places.limit() }),
         }
     }
 }
 
 fn failed<B: From<Bytes>>(failure: &Arc<StartFailure>) -> Response<B> {
-    let mut response = Refusal::StartFailed.into_response_with(failure.page());
+    let mut response = failure.refusal().into_response_with(failure.page());
     // ANCM names no charset here; the page is ours, so it is known.
     mark(&mut response, HeaderValue::from_static("text/html; charset=utf-8"));
     // For a layer that can say it in other words.

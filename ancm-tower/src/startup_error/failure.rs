@@ -18,7 +18,10 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use super::page;
-use crate::error_page::{self, Content};
+use crate::{
+    error_page::{self, Content},
+    refusal::Refusal,
+};
 
 /// Why a backend could not be started, ready to be shown.
 ///
@@ -26,14 +29,23 @@ use crate::error_page::{self, Content};
 /// advice, what stands between two backticks is shown as code.
 #[derive(Clone, Debug)]
 pub struct StartFailure {
+    pub(super) kind: Kind,
     summary: String,
     exact: Option<String>,
     pub(super) causes: Vec<String>,
     pub(super) advice: Vec<String>,
     pub(super) details: Option<String>,
     pub(super) link: Option<String>,
-    pub(super) is_shown: bool,
     page: OnceLock<Bytes>,
+}
+
+/// How far the start came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A process was to be started: 502.5.
+    NotStarted,
+    /// What to start is not known: 500.0.
+    Misconfigured,
 }
 
 // === impl StartFailure ===
@@ -42,15 +54,21 @@ impl StartFailure {
     /// A failure in one sentence: what was tried, and what came of it. Everybody sees it.
     pub fn new(summary: impl Into<String>) -> Self {
         Self {
+            kind: Kind::NotStarted,
             summary: summary.into(),
             exact: None,
             causes: Vec::new(),
             advice: Vec::new(),
             details: None,
             link: None,
-            is_shown: true,
             page: OnceLock::new(),
         }
+    }
+
+    /// A configuration that cannot be used, in one sentence: nothing was started, and clients are told 500.0.
+    // ANCM: applicationinfo.cpp answers so where the configuration cannot be loaded.
+    pub fn misconfigured(summary: impl Into<String>) -> Self {
+        Self { kind: Kind::Misconfigured, ..Self::new(summary) }
     }
 
     /// Says the same with all that is known: codes, paths, ports. For the log, and on the page beside details.
@@ -84,12 +102,6 @@ impl StartFailure {
         Self { link: Some(url.into()), ..self.unrendered() }
     }
 
-    /// Is answered with an empty body, and not with the page.
-    // ANCM: disableStartUpErrorPage; its 502.3 then lets IIS send an error page of its own.
-    pub fn without_page(self) -> Self {
-        Self { is_shown: false, ..self.unrendered() }
-    }
-
     /// What happened, in one sentence that everybody may read.
     pub fn summary(&self) -> &str {
         &self.summary
@@ -100,7 +112,15 @@ impl StartFailure {
         self.exact.as_deref().unwrap_or(&self.summary)
     }
 
-    /// The 502.5 page: HTML in UTF-8.
+    /// What clients are told beside the page.
+    pub(super) fn refusal(&self) -> Refusal {
+        match self.kind {
+            Kind::NotStarted => Refusal::StartFailed,
+            Kind::Misconfigured => Refusal::Misconfigured,
+        }
+    }
+
+    /// The 502.5 page, or that of 500.0: HTML in UTF-8.
     pub fn page(&self) -> Bytes {
         self.page.get_or_init(|| error_page::page(&self.content()).into()).clone()
     }

@@ -41,6 +41,8 @@ struct Passage<S, G> {
     spare: Arc<Spare<S, G>>,
     service: S,
     gate: G,
+    /// How long it may wait in all; what is in force when it begins.
+    limit: Duration,
     /// None: farther off than a clock can show.
     deadline: Option<Instant>,
     /// How long to rest before the request is sent again.
@@ -64,8 +66,9 @@ where
 impl<S: Clone, G: Gate> Passage<S, G> {
     fn new(spare: Arc<Spare<S, G>>) -> Self {
         let (service, gate) = spare.parts();
-        let deadline = Instant::now().checked_add(spare.rules.hold_limit);
-        Self { spare, service, gate, deadline, rest: None }
+        let limit = spare.rules.settings().limit;
+        let deadline = Instant::now().checked_add(limit);
+        Self { spare, service, gate, limit, deadline, rest: None }
     }
 
     async fn run<B, ResBody>(mut self, mut request: Request<B>) -> Result<Response<ResBody>, S::Error>
@@ -102,9 +105,9 @@ impl<S: Clone, G: Gate> Passage<S, G> {
             let changed = self.gate.changed();
             match self.gate.admit() {
                 // Only what has come back already is refused: a first attempt is never wasted.
-                Admission::Admitted(_) if self.rest.is_some() && self.is_late() => return Err(Refused::Late),
+                Admission::Admitted(_) if self.rest.is_some() && self.is_late() => return Err(self.late()),
                 Admission::Admitted(ticket) => return Ok(ticket),
-                Admission::Starting if self.is_late() => return Err(Refused::Late),
+                Admission::Starting if self.is_late() => return Err(self.late()),
                 Admission::Starting => self.take(&mut place)?,
                 Admission::Offline(page) => return Err(Refused::Offline(page)),
                 Admission::Failed(failure) => return Err(Refused::Failed(failure)),
@@ -119,6 +122,10 @@ impl<S: Clone, G: Gate> Passage<S, G> {
             *place = Some(self.spare.rules.places.take().ok_or(Refused::Full)?);
         }
         Ok(())
+    }
+
+    fn late(&self) -> Refused {
+        Refused::Late { limit: self.limit }
     }
 
     fn is_late(&self) -> bool {

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`Admission::Admitted`] | goes in, with the ticket |
 //! | [`Admission::Starting`] | waits for the gate to change its mind: at most [`hold_limit`](StartupErrorLayer::hold_limit), and at most [`hold_at_most`](StartupErrorLayer::hold_at_most) of them; over either, 503. A client that leaves frees its place at once |
-//! | [`Admission::Failed`] | 502 and the 502.5 page, unless the failure is [without one](StartFailure::without_page) |
+//! | [`Admission::Failed`] | 502 and the 502.5 page, or 500 if it is a [misconfiguration](StartFailure::misconfigured) |
 //! | [`Admission::Stopped`] | 503 |
 //!
 //! A request of which not one byte was sent comes back as a [`ReturnedRequest`]; it waits again, its time counted from
@@ -50,6 +50,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
+use tokio::sync::watch;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -94,10 +95,38 @@ struct Spare<S, G> {
     parts: Mutex<(S, G)>,
 }
 
+/// What a configuration says about requests that cannot go in; a new one may say something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HoldSettings {
+    /// How long one request is held; zero refuses at once.
+    pub limit: Duration,
+    /// Whether a failed start is answered with an empty body in place of the page.
+    // ANCM: disableStartUpErrorPage; its 502.3 then lets IIS send an error page of its own.
+    pub disable_page: bool,
+}
+
 #[derive(Clone, Debug)]
 struct Rules {
-    hold_limit: Duration,
+    settings: watch::Receiver<HoldSettings>,
     places: Places,
+}
+
+// === impl HoldSettings ===
+
+impl Default for HoldSettings {
+    /// For up to 120 s, and with a page.
+    fn default() -> Self {
+        Self { limit: Duration::from_secs(120), disable_page: false }
+    }
+}
+
+// === impl Rules ===
+
+impl Rules {
+    /// Those in force. Only requests that cannot go in ask for them.
+    fn settings(&self) -> HoldSettings {
+        *self.settings.borrow()
+    }
 }
 
 // === impl StartupErrorLayer ===
@@ -105,20 +134,34 @@ struct Rules {
 impl<G> StartupErrorLayer<G> {
     /// A layer that asks this gate, and holds up to 1,000 requests for up to 120 s each.
     pub fn new(gate: G) -> Self {
-        let rules = Rules { hold_limit: Duration::from_secs(120), places: Places::new(1_000) };
-        Self { gate, rules }
+        let settings = watch::channel(HoldSettings::default()).1;
+        Self { gate, rules: Rules { settings, places: Places::new(1_000) } }
+    }
+
+    /// Follows settings that change while requests are served, each request by those in force when it comes.
+    ///
+    /// When the sender is dropped, what it set last stays in force.
+    pub fn follow(mut self, settings: watch::Receiver<HoldSettings>) -> Self {
+        self.rules.settings = settings;
+        self
     }
 
     /// Sets how long one request is held; zero refuses at once.
-    pub fn hold_limit(mut self, limit: Duration) -> Self {
-        self.rules.hold_limit = limit;
-        self
+    pub fn hold_limit(self, limit: Duration) -> Self {
+        let settings = HoldSettings { limit, ..self.rules.settings() };
+        self.follow(watch::channel(settings).1)
     }
 
     /// Sets how many requests are held at the same time, by all services that are made by this layer and its clones.
     pub fn hold_at_most(mut self, requests: usize) -> Self {
         self.rules.places = Places::new(requests);
         self
+    }
+
+    /// Answers 502 with an empty body in place of the 502.5 page.
+    pub fn disable_page(self, disable: bool) -> Self {
+        let settings = HoldSettings { disable_page: disable, ..self.rules.settings() };
+        self.follow(watch::channel(settings).1)
     }
 }
 

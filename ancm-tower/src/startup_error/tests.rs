@@ -179,12 +179,60 @@ async fn shows_the_page_to_all_when_the_start_fails() {
 
 #[tokio::test]
 async fn shows_no_page_where_it_is_disabled() {
-    let (_sender, layer) = layer(Admission::Failed(Arc::new(StartFailure::new("-").without_page())));
-    let response = layer.layer(app()).oneshot(Request::new("")).await.unwrap();
+    let (_sender, layer) = layer(Admission::Failed(Arc::new(StartFailure::new("-"))));
+    let response = layer.disable_page(true).layer(app()).oneshot(Request::new("")).await.unwrap();
     assert_eq!(response.status(), StatusCode::BAD_GATEWAY);
     assert_eq!(reason(&response), Some(&Refusal::StartFailed));
     assert!(!response.headers().contains_key("content-type"));
     assert_eq!(text(response).await, "");
+}
+
+#[tokio::test]
+async fn tells_a_configuration_that_cannot_be_used_from_a_failed_start() {
+    let failure = StartFailure::misconfigured("The file is no XML.").details("web.config:1:1: <oops>");
+    let (_sender, layer) = layer(Admission::Failed(Arc::new(failure)));
+    let response = layer.layer(app()).oneshot(Request::new("")).await.unwrap();
+    assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+    assert_eq!(reason(&response), Some(&Refusal::Misconfigured));
+    assert_eq!(response.headers()["proxy-status"], "ancm; error=proxy_configuration_error");
+    let page = text(response).await;
+    let page = std::str::from_utf8(&page).unwrap();
+    for part in
+        ["<h1>HTTP Error 500.0 - ", "The file is no XML.", "&lt;oops&gt;", "as soon as the file is right"]
+    {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert!(!page.contains("502.5"));
+}
+
+#[tokio::test]
+async fn follows_settings_that_change_while_it_serves() {
+    let (_sender, layer) = layer(Admission::Failed(Arc::new(StartFailure::new("-"))));
+    let (change, settings) = watch::channel(HoldSettings::default());
+    let stack = layer.follow(settings).layer(app());
+    for disable_page in [false, true, false] {
+        change.send_replace(HoldSettings { disable_page, ..HoldSettings::default() });
+        let response = stack.clone().oneshot(Request::new("")).await.unwrap();
+        assert_eq!(text(response).await.is_empty(), disable_page);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_is_held_as_long_as_was_allowed_when_it_came() {
+    let (_sender, layer) = layer(Admission::Starting);
+    let limits = |seconds| HoldSettings { limit: Duration::from_secs(seconds), ..HoldSettings::default() };
+    let (change, settings) = watch::channel(limits(5));
+    let stack = layer.follow(settings).layer(app());
+    let began = Instant::now();
+    let mut first = task::spawn(stack.clone().oneshot(Request::new("")));
+    assert_pending!(first.poll());
+    change.send_replace(limits(60));
+    let first = first.await.unwrap();
+    assert_eq!(began.elapsed().as_secs(), 5);
+    assert_eq!(reason(&first), Some(&Refusal::HoldTimeout { limit: Duration::from_secs(5) }));
+    let second = stack.oneshot(Request::new("")).await.unwrap();
+    assert_eq!(began.elapsed().as_secs(), 65);
+    assert_eq!(reason(&second), Some(&Refusal::HoldTimeout { limit: Duration::from_secs(60) }));
 }
 
 #[tokio::test]

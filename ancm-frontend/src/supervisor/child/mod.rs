@@ -114,7 +114,7 @@ impl Processes for Children {
             Err(Problem::NotReady(NotReady::Cancelled)) => Attempted::Cancelled,
             Err(problem) => {
                 let failure = problem.tell(&attempt.known, self.sources.shows_details(config));
-                let failure = self.sources.dress(failure, config);
+                let failure = self.sources.add_link(failure);
                 attempt.log_failed(&failure, problem.causes());
                 Attempted::Failed { failure, critical: problem.is_critical() }
             }
@@ -177,7 +177,7 @@ impl Processes for Children {
              it is started again when that minute is over."
         ));
         let cause = "The application crashes soon after it was started; its output says why.";
-        self.sources.dress(failure.cause(cause), config)
+        self.sources.add_link(failure.cause(cause))
     }
 }
 

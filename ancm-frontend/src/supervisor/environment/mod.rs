@@ -103,9 +103,8 @@ impl Sources {
         config.shows_details(&|name| environment.get(name))
     }
 
-    /// Adds to a failure how it is to be shown: the administrator's link, or not at all.
-    pub(super) fn dress(&self, failure: StartFailure, config: &Config) -> StartFailure {
-        let failure = if config.disable_start_up_error_page { failure.without_page() } else { failure };
+    /// Adds the administrator's link to a page, if there is one.
+    pub(super) fn add_link(&self, failure: StartFailure) -> StartFailure {
         let environment = self.environment();
         match error_pages::link(&|name| environment.get(name)) {
             Some(link) => failure.link(link),

@@ -263,7 +263,7 @@ fn takes_a_token_from_web_config_unless_it_is_empty() {
 #[test]
 fn adds_the_administrators_link_to_failures() {
     let page = |inherited: &[(&str, &str)]| {
-        let failure = sources(inherited).dress(StartFailure::new("it failed"), &config(&[]));
+        let failure = sources(inherited).add_link(StartFailure::new("it failed"));
         String::from_utf8(failure.page().to_vec()).unwrap()
     };
     assert!(page(&[("ANCM_ADDITIONAL_ERROR_PAGE_LINK", "http://help.test/")]).contains("http://help.test/"));

@@ -8,6 +8,7 @@ use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use ancm_tower::{
     app_offline::Page, by_path::ByPath, error_page::Explanations, response_headers::HeaderChanges,
+    startup_error::HoldSettings,
 };
 use tokio::{
     sync::watch,
@@ -32,14 +33,25 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub struct Application {
     supervisor: Supervisor,
     page: watch::Receiver<Option<Page>>,
-    headers: watch::Receiver<ByPath<HeaderChanges>>,
-    explanations: watch::Receiver<Explanations>,
+    settings: Followed,
     watcher: JoinHandle<()>,
 }
 
-/// Tells the layers that stand outside of all generations what the newest configuration is.
-struct Edge {
+/// What the outer stack obeys of the newest configuration.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    /// What becomes of the headers of answers.
+    pub headers: watch::Receiver<ByPath<HeaderChanges>>,
+    /// What becomes of requests that come before a process is ready.
+    pub hold: watch::Receiver<HoldSettings>,
+    /// How much error pages say.
+    pub explanations: watch::Receiver<Explanations>,
+}
+
+/// The other ends of [`Followed`].
+struct Publisher {
     headers: watch::Sender<ByPath<HeaderChanges>>,
+    hold: watch::Sender<HoldSettings>,
     explanations: watch::Sender<Explanations>,
     environment: Environment,
 }
@@ -55,10 +67,9 @@ impl Application {
         settings.offline = file.borrow().is_some();
         let supervisor = Supervisor::start(settings);
         let page = offline::follow(file, supervisor.clone());
-        let edge = Edge::new(config);
-        let (headers, explanations) = (edge.headers.subscribe(), edge.explanations.subscribe());
-        let watcher = tokio::spawn(obey_web_config(Arc::clone(config), supervisor.clone(), edge));
-        Self { supervisor, page, headers, explanations, watcher }
+        let (publisher, settings) = Publisher::new(config);
+        let watcher = tokio::spawn(obey_web_config(Arc::clone(config), supervisor.clone(), publisher));
+        Self { supervisor, page, settings, watcher }
     }
 
     /// The page to answer with while it is offline.
@@ -66,14 +77,9 @@ impl Application {
         self.page.clone()
     }
 
-    /// What becomes of the headers of its answers, by the newest configuration.
-    pub fn headers(&self) -> watch::Receiver<ByPath<HeaderChanges>> {
-        self.headers.clone()
-    }
-
-    /// How much its error pages say, by the newest configuration.
-    pub fn explanations(&self) -> watch::Receiver<Explanations> {
-        self.explanations.clone()
+    /// What the outer stack obeys, by the newest configuration.
+    pub fn settings(&self) -> Followed {
+        self.settings.clone()
     }
 
     /// What there is to dispatch to.
@@ -93,27 +99,34 @@ impl Application {
     }
 }
 
-// === impl Edge ===
+// === impl Publisher ===
 
-impl Edge {
-    fn new(config: &Config) -> Self {
-        let edge = Self {
+impl Publisher {
+    fn new(config: &Config) -> (Self, Followed) {
+        let publisher = Self {
             headers: watch::Sender::default(),
+            hold: watch::Sender::default(),
             explanations: watch::Sender::default(),
             environment: Environment::of_process(),
         };
-        edge.follow(config);
-        edge
+        publisher.publish(config);
+        let followed = Followed {
+            headers: publisher.headers.subscribe(),
+            hold: publisher.hold.subscribe(),
+            explanations: publisher.explanations.subscribe(),
+        };
+        (publisher, followed)
     }
 
-    fn follow(&self, config: &Config) {
+    fn publish(&self, config: &Config) {
         let explanations = from_config::explanations(config, &|name| self.environment.get(name));
         self.headers.send_replace(from_config::response_headers(config));
+        self.hold.send_replace(from_config::hold_settings(config));
         self.explanations.send_replace(explanations);
     }
 }
 
-async fn obey_web_config(mut config: Arc<Config>, supervisor: Supervisor, edge: Edge) {
+async fn obey_web_config(mut config: Arc<Config>, supervisor: Supervisor, publisher: Publisher) {
     let site_root = config.site_root.clone();
     let mut seen = state(&site_root);
     let mut ticks = interval(LOOK_EVERY);
@@ -133,7 +146,7 @@ async fn obey_web_config(mut config: Arc<Config>, supervisor: Supervisor, edge: 
             Ok(loaded) => {
                 tracing::info!(target: "server", event_id = 1021, file = %loaded.file.display(), "web.config has changed; starting anew from it");
                 config = Arc::new(loaded.config);
-                edge.follow(&config);
+                publisher.publish(&config);
                 supervisor.recycle(Arc::clone(&config));
             }
             Err(errors) => {
