@@ -22,6 +22,7 @@ use axum::{
     response::{Html, Response},
     routing::{any, get, post},
 };
+use sha1::{Digest, Sha1};
 
 // `#[tokio::main]` alone needs tokio's feature `rt-multi-thread`; a real server wants it.
 #[tokio::main(flavor = "current_thread")]
@@ -48,10 +49,13 @@ async fn home(Extension(client): Extension<Client>, Extension(base): Extension<P
     ))
 }
 
-/// Few clients have a certificate, so it is asked for with `Option`.
+/// Few clients have a certificate, so it is asked for with `Option`. Windows and .NET name one by its thumbprint.
 async fn certificate(certificate: Option<Extension<ClientCertificate>>) -> String {
     match certificate {
-        Some(Extension(certificate)) => format!("a certificate of {} bytes\n", certificate.der().len()),
+        Some(Extension(certificate)) => {
+            let thumbprint = Sha1::digest(certificate.der());
+            format!("a certificate of {} bytes, thumbprint {thumbprint:X}\n", certificate.der().len())
+        }
         None => "no certificate\n".to_owned(),
     }
 }

@@ -3,12 +3,14 @@
 #![expect(non_snake_case, reason = "a test that proves a row of `conformance` carries its id: `P3_…`")]
 
 mod access;
+mod backend;
 mod bad_answers;
 mod configuration;
 mod conformance;
 mod crashes;
 mod demo;
 mod error_pages;
+mod fidelity;
 mod head_guard;
 mod headers;
 mod lifecycle;

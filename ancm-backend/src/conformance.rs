@@ -2,6 +2,10 @@
 //!
 //! The numbered rows are Microsoft's tests (IISMiddlewareTests.cs) as far as they mean something to a Rust
 //! application; the unnumbered ones are what ASP.NET Core 10.0.12 was seen to do where those tests are silent.
+//!
+//! Without a counterpart: host filtering, start-up errors that the host captures, and Kestrel's own limit for bodies,
+//! all of which are an application's own affair here; and the version of the kernel, by which .NET guesses whether
+//! upgrades are allowed if the frontend does not say.
 
 use std::convert::Infallible;
 
@@ -151,6 +155,18 @@ async fn row_6_ignores_shutdown_given_the_wrong_event() {
 }
 
 #[test]
+fn row_7_the_port_of_the_frontend_wins_over_urls() {
+    let settings = variables(&[
+        ("ASPNETCORE_TOKEN", "TestToken"),
+        ("ASPNETCORE_PORT", "12345"),
+        ("ASPNETCORE_APPL_PATH", "/"),
+        ("ASPNETCORE_URLS", "http://*:80"),
+        ("PORT", "81"),
+    ]);
+    assert_eq!(settings.mode.addresses(), [Address::loopback(12345)]);
+}
+
+#[test]
 fn row_8_path_base_is_hidden_from_the_server() {
     assert_eq!(settings("/pathBase").mode.addresses(), [Address::loopback(12345)]);
 }
@@ -159,6 +175,28 @@ fn row_8_path_base_is_hidden_from_the_server() {
 async fn row_9_strips_the_path_base_in_the_requests_casing() {
     let body = Rig::new(&settings("/pathbase")).assert_runs_app(request("GET", "/PathBase/Path")).await;
     assert_eq!(body, "app base=/PathBase uri=/Path certificate=None identity=None");
+}
+
+#[tokio::test]
+async fn row_12_a_request_without_an_identity_reaches_the_app() {
+    for enabled in [true, false] {
+        let mut settings = settings("/");
+        let Mode::Paired(pairing) = &mut settings.mode else { panic!("paired") };
+        pairing.windows_auth = enabled;
+        let body = Rig::new(&settings).assert_runs_app(request("GET", "/")).await;
+        assert!(body.ends_with("identity=None"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn row_e1_two_layers_are_as_good_as_one() {
+    let layer = BackendLayer::new(&settings("/app"));
+    let backend = layer.layer(layer.layer(Router::new().fallback(see)));
+    let request =
+        request("GET", "/app/x").header("x-forwarded-for", "192.0.2.7").body(Body::empty()).unwrap();
+    let response = backend.oneshot(request).await.unwrap();
+    let body = to_bytes(response.into_body(), 10_000).await.unwrap();
+    assert_eq!(body, "app base=/app uri=/x certificate=None identity=None");
 }
 
 #[tokio::test]
@@ -238,7 +276,7 @@ async fn client_certificate_good_or_bad_or_repeated() {
 
 // ANCM: Kestrel answers 500 to any that can be read when it runs outside of Windows; we ignore all of them there.
 #[tokio::test]
-async fn windows_token_is_read_only_where_there_are_such_tokens() {
+async fn rows_10_and_11_windows_token_is_read_only_where_there_are_such_tokens() {
     let mut on_windows = settings("/");
     let Mode::Paired(pairing) = &mut on_windows.mode else { panic!("paired") };
     pairing.windows_auth = true;

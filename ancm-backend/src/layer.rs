@@ -150,7 +150,7 @@ where
             }
             // Behind a frontend the stack finds out.
             None => {
-                extensions.insert(PathBase::default());
+                extensions.get_or_insert_with(PathBase::default);
             }
         }
         self.stack.call(request)

@@ -8,9 +8,10 @@
 //!   real [`Client`] and its scheme, [`ClientCertificate`], [`Shutdown`];
 //! - it stops when the frontend says so: no new connections, requests under way are finished.
 //!
-//! Not started by a frontend, it is a plain server with the same types: on `ASPNETCORE_URLS`, or on 127.0.0.1 at
-//! `PORT`, or on 127.0.0.1:5000. (`PORT` alone never opens an application to the network; `http://*:8080` in
-//! `ASPNETCORE_URLS` does.)
+//! Not started by such a frontend, it is a plain server with the same types: on 127.0.0.1 at `HTTP_PLATFORM_PORT`
+//! (IIS with `HttpPlatformHandler`, which has no secret: [`settings`] says what that means), or on `ASPNETCORE_URLS`,
+//! or on 127.0.0.1 at `PORT`, or on 127.0.0.1:5000. (`PORT` alone never opens an application to the network;
+//! `http://*:8080` in `ASPNETCORE_URLS` does.)
 //!
 //! # Example
 //!
@@ -85,8 +86,9 @@ pub use shutdown::Shutdown;
 /// Serves an application as this process's environment says, until it is asked to stop.
 ///
 /// The frontend asks by a message, the system by SIGTERM or SIGINT (on Windows by the console's events). Then
-/// requests under way may finish, and upgraded connections go on, for `ASPNETCORE_SHUTDOWNTIMEOUTSECONDS` (30 s);
-/// what is left at that limit is let go, and the result is still `Ok`.
+/// requests under way may finish, and upgraded connections go on, for as long as
+/// [`Settings::shutdown_limit`](settings::Settings::shutdown_limit) says; what is left at that limit is let go, and the
+/// result is still `Ok`.
 ///
 /// An application that errs answers 500; one whose body errs has its connection closed.
 ///

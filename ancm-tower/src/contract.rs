@@ -59,6 +59,8 @@ pub mod variable {
     pub const URLS: &str = "ASPNETCORE_URLS";
     /// How long the .NET host waits for its requests when it stops, in seconds.
     pub const SHUTDOWN_TIMEOUT_SECONDS: &str = "ASPNETCORE_SHUTDOWNTIMEOUTSECONDS";
+    /// The same setting by its other name, which the .NET host reads as well.
+    pub const DOTNET_SHUTDOWN_TIMEOUT_SECONDS: &str = "DOTNET_SHUTDOWNTIMEOUTSECONDS";
     /// Assemblies that .NET loads at start, separated by `;`.
     pub const HOSTING_STARTUP_ASSEMBLIES: &str = "ASPNETCORE_HOSTINGSTARTUPASSEMBLIES";
     /// Where the site is served with TLS.

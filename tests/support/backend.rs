@@ -11,6 +11,9 @@
 //! |---|---|
 //! | `/record` | answers the bytes of the request's head, as they came |
 //! | `/body` | answers the bytes of the request's head, then of the body by its length |
+//! | `/chunked` | answers the bytes of the request's head, then of its body in chunks, as they came |
+//! | `/count` | takes a body by its length and answers how long it was |
+//! | `/flood?N` | answers N bytes |
 //! | `/cut` | promises 100 bytes, sends 10, ends the connection |
 //! | `/cut-chunked` | sends one chunk, ends the connection |
 //! | `/close` | ends the connection without an answer |
@@ -152,6 +155,21 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
                 stream.write_all(&percent_decoded(query))?;
                 return Ok(());
             }
+            "/chunked" => {
+                // The bodies of the tests have no empty line but their last.
+                let body = read_head(&mut stream)?;
+                answer(&mut stream, &[head, body].concat())?;
+            }
+            "/count" => {
+                let count = io::copy(&mut (&mut stream).take(length(&text)), &mut io::sink())?;
+                answer(&mut stream, count.to_string().as_bytes())?;
+            }
+            "/flood" => {
+                let length = query.parse().expect("a number");
+                stream
+                    .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n").as_bytes())?;
+                flood(&mut stream, length)?;
+            }
             "/body" => {
                 let body = read_body(&mut stream, &text)?;
                 answer(&mut stream, &[head, body].concat())?;
@@ -178,13 +196,30 @@ fn read_head(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 fn read_body(stream: &mut TcpStream, head: &str) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    stream.take(length(head)).read_to_end(&mut body)?;
+    Ok(body)
+}
+
+/// What a head says of its body's length.
+fn length(head: &str) -> u64 {
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
         name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
     });
-    let mut body = vec![0; length.unwrap_or(0)];
-    stream.read_exact(&mut body)?;
-    Ok(body)
+    length.unwrap_or(0)
+}
+
+/// Writes this many bytes.
+pub(crate) fn flood(stream: &mut impl Write, length: u64) -> io::Result<()> {
+    let piece = vec![b'x'; 1 << 20];
+    let mut left = length;
+    while left > 0 {
+        let now = usize::try_from(left).unwrap_or(usize::MAX).min(piece.len());
+        stream.write_all(&piece[..now])?;
+        left -= now as u64;
+    }
+    Ok(())
 }
 
 fn percent_decoded(text: &str) -> Vec<u8> {

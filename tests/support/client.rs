@@ -172,6 +172,11 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
+    /// How many bytes have been read ahead.
+    pub(crate) fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Reads whatever comes until the server ends the connection; a reset counts as an end, too.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = std::mem::take(&mut self.buffer);

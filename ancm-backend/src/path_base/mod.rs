@@ -64,6 +64,14 @@ impl PathBase {
     pub fn as_str(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
     }
+
+    fn and(self, inner: Option<Self>) -> Self {
+        match (self.0, inner) {
+            (outer, None) => Self(outer),
+            (None, Some(inner)) => inner,
+            (Some(outer), Some(inner)) => Self(Some(format!("{outer}{inner}").into())),
+        }
+    }
 }
 
 impl fmt::Display for PathBase {
@@ -123,8 +131,10 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         // Always there, so that an application may ask for it without a special case.
-        let base = self.strip(request.uri_mut()).unwrap_or_default();
-        request.extensions_mut().insert(base);
+        let found = self.strip(request.uri_mut());
+        // ANCM: UsePathBaseMiddleware.cs appends, too, to what has been taken off before.
+        let outer = request.extensions_mut().remove::<PathBase>().unwrap_or_default();
+        request.extensions_mut().insert(outer.and(found));
         self.inner.call(request)
     }
 }
@@ -183,6 +193,25 @@ mod tests {
     fn strips_nothing_for_the_root() {
         for base in ["/", "//", ""] {
             assert_eq!(seen(base, "/x"), pair("/x", ""), "{base}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_base_inside_of_a_base_is_appended_to_it() {
+        use tower::{ServiceBuilder, ServiceExt};
+
+        let app = ServiceBuilder::new()
+            .layer(PathBaseLayer::new("/app"))
+            .layer(PathBaseLayer::new("/area"))
+            .service_fn(async |request: Request<()>| {
+                let base = request.extensions().get::<PathBase>().unwrap().to_string();
+                Ok::<_, std::convert::Infallible>((request.uri().to_string(), base))
+            });
+        for (uri, path, base) in
+            [("/app/area/x", "/x", "/app/area"), ("/app/x", "/x", "/app"), ("/area/x", "/x", "/area")]
+        {
+            let request = Request::builder().uri(uri).body(()).unwrap();
+            assert_eq!(app.clone().oneshot(request).await.unwrap(), pair(path, base), "{uri}");
         }
     }
 

@@ -11,6 +11,7 @@ use std::{
 use ancm_tower::{
     BoxError,
     client::{Client, Scheme},
+    contract::limit,
 };
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -25,6 +26,9 @@ use tower_service::Service;
 
 use super::clock::{Clock, Stream, Timed};
 use crate::Shutdown;
+
+/// The longest head that is read, as Kestrel's; a longer one is answered 431.
+const LONGEST_HEAD: usize = limit::REQUEST_LINE + limit::HEADER_BYTES;
 
 /// A connection that was accepted, and what ends it.
 pub(super) struct Connection {
@@ -77,6 +81,7 @@ impl Connection {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(None)
+            .max_header_size(LONGEST_HEAD)
             .serve_connection(stream, adapter)
             .with_upgrades();
         let mut connection = pin!(connection);

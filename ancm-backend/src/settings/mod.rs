@@ -1,5 +1,17 @@
 //! What a backend reads from its environment: whether it has a frontend, and where to listen.
 //!
+//! | there is | it means |
+//! |---|---|
+//! | `ASPNETCORE_PORT`, `ASPNETCORE_TOKEN` and `ASPNETCORE_APPL_PATH` | paired: 127.0.0.1 at that port, and only who has the token is obeyed |
+//! | else `HTTP_PLATFORM_PORT` | `HttpPlatformHandler` in front, a plain server to us: 127.0.0.1 at that port |
+//! | else `ASPNETCORE_URLS` | a plain server at those addresses |
+//! | else `PORT` | a plain server on 127.0.0.1 at that port |
+//! | else | a plain server on 127.0.0.1:5000 |
+//!
+//! `HttpPlatformHandler` gives no secret that its requests would carry. So nothing tells them from those of another
+//! user of the machine: no header is believed, the client is whoever connects, the path is the whole one, and only a
+//! signal stops the server. (`ancm` pairs with a program below `httpPlatform`, too: it sets all of these.)
+//!
 //! Reading is apart from acting: [`Settings::from_variables`] takes any source of variables and opens nothing.
 //!
 //! # Example
@@ -39,7 +51,7 @@ pub struct Settings {
     /// With a frontend, or without.
     pub mode: Mode,
     /// How long requests and upgraded connections may go on after a request to stop
-    /// (`ASPNETCORE_SHUTDOWNTIMEOUTSECONDS`; 30 s).
+    /// (`ASPNETCORE_SHUTDOWNTIMEOUTSECONDS`, else `DOTNET_SHUTDOWNTIMEOUTSECONDS`; 30 s).
     pub shutdown_limit: Duration,
 }
 
@@ -48,7 +60,7 @@ pub struct Settings {
 pub enum Mode {
     /// A frontend started us: it alone is obeyed.
     Paired(Pairing),
-    /// A plain server at these addresses.
+    /// A plain server at these addresses: for people, or for a frontend that has no secret.
     Alone(Vec<Address>),
 }
 
@@ -155,8 +167,12 @@ fn windows_auth_enabled(kinds: Option<&str>) -> bool {
     })
 }
 
-/// Where to listen without a frontend.
+/// Where to listen when not paired.
 fn addresses(get: &impl Fn(&str) -> Option<String>) -> Result<Vec<Address>, SettingsError> {
+    // First: a frontend looks for us at its port, whatever a container image has put into ASPNETCORE_URLS.
+    if let Some(port) = get(variable::HTTP_PLATFORM_PORT) {
+        return Ok(vec![Address::loopback(parse_port(variable::HTTP_PLATFORM_PORT, &port)?)]);
+    }
     if let Some(urls) = get(variable::URLS) {
         let urls = urls.split(';').map(str::trim).filter(|url| !url.is_empty());
         let addresses: Vec<Address> = urls.map(str::parse).collect::<Result<_, _>>()?;
@@ -170,12 +186,15 @@ fn addresses(get: &impl Fn(&str) -> Option<String>) -> Result<Vec<Address>, Sett
     }
 }
 
+// ANCM: the order of Host.CreateDefaultBuilder; WebApplication.CreateBuilder asks for the other name first.
 fn shutdown_limit(get: &impl Fn(&str) -> Option<String>) -> Duration {
-    let Some(text) = get(variable::SHUTDOWN_TIMEOUT_SECONDS) else { return SHUTDOWN_LIMIT };
+    let names = [variable::SHUTDOWN_TIMEOUT_SECONDS, variable::DOTNET_SHUTDOWN_TIMEOUT_SECONDS];
+    let Some((name, text)) = names.into_iter().find_map(|name| Some((name, get(name)?))) else {
+        return SHUTDOWN_LIMIT;
+    };
     // ANCM: HostOptions.cs ignores a text that is no number, so that a typing error never keeps an app from starting.
     text.parse().map(u32::into).map_or_else(
         |_| {
-            let name = variable::SHUTDOWN_TIMEOUT_SECONDS;
             tracing::warn!("{name} is `{text}`, which is no number of seconds: 30 it is");
             SHUTDOWN_LIMIT
         },
@@ -309,8 +328,21 @@ mod tests {
     }
 
     #[test]
+    fn listens_where_http_platform_handler_looks_for_it_and_is_not_paired_by_that() {
+        let platform =
+            ["HTTP_PLATFORM_PORT=4", "HTTP_PLATFORM_TOKEN=t", "HTTP_PLATFORM_APPL_PATH=/app", "PORT=3"];
+        assert_eq!(alone(&platform), ["http://127.0.0.1:4"]);
+        assert_eq!(alone(&["ASPNETCORE_URLS=http://*:80", platform[0]]), ["http://127.0.0.1:4"]);
+        // Part of the other contract is none; all of it is the better one.
+        assert_eq!(alone(&["ASPNETCORE_PORT=12345", platform[0]]), ["http://127.0.0.1:4"]);
+        assert_eq!(paired(&platform).port, 12345);
+        assert_eq!(alone(&["HTTP_PLATFORM_PORT=", "PORT=3"]), ["http://127.0.0.1:3"]);
+    }
+
+    #[test]
     fn names_the_variable_whose_port_is_wrong() {
         assert!(refusal(&["PORT=x"]).starts_with("PORT is `x`"));
+        assert!(refusal(&["HTTP_PLATFORM_PORT=0"]).starts_with("HTTP_PLATFORM_PORT is `0`"));
     }
 
     #[test]
@@ -318,6 +350,16 @@ mod tests {
         for (value, seconds) in [("", 30), ("9", 9), ("0", 0), ("-1", 30), ("soon", 30), ("1.5", 30)] {
             let variable = format!("ASPNETCORE_SHUTDOWNTIMEOUTSECONDS={value}");
             assert_eq!(read(&[&variable]).unwrap().shutdown_limit, Duration::from_secs(seconds), "{value}");
+        }
+        for (aspnetcore, dotnet, seconds) in
+            [("", "7", 7), ("9", "7", 9), ("soon", "7", 30), ("9", "soon", 9)]
+        {
+            let variables = [
+                &*format!("ASPNETCORE_SHUTDOWNTIMEOUTSECONDS={aspnetcore}"),
+                &*format!("DOTNET_SHUTDOWNTIMEOUTSECONDS={dotnet}"),
+            ];
+            let limit = read(&variables).unwrap().shutdown_limit;
+            assert_eq!(limit, Duration::from_secs(seconds), "{variables:?}");
         }
         assert_eq!(Settings::default().shutdown_limit, SHUTDOWN_LIMIT);
     }

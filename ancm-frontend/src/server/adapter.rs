@@ -16,11 +16,13 @@ use std::{
 use ancm_tower::{client::Client, refusal::Refusal};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION};
+use http_body::Body;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
+    answer::Asked,
     body::{AnswerBody, ClientBody},
     clocks::{Clocks, Phase},
     target,
@@ -38,6 +40,7 @@ pin_project! {
     /// The answer to one request.
     pub struct AdapterFuture<S: Service<Request<ClientBody>>> {
         clocks: Arc<Clocks>,
+        asked: Asked,
         #[pin]
         kind: Kind<S>,
     }
@@ -69,7 +72,7 @@ impl<S> fmt::Debug for Adapter<S> {
 impl<S, B> hyper::service::Service<Request<Incoming>> for Adapter<S>
 where
     S: Service<Request<ClientBody>, Response = Response<B>, Error = Infallible>,
-    B: From<Bytes>,
+    B: Body + From<Bytes>,
 {
     type Response = Response<AnswerBody<B>>;
     type Error = Infallible;
@@ -78,9 +81,10 @@ where
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         let clocks = Arc::clone(&self.clocks);
         clocks.enter(Phase::Busy);
+        let asked = Asked::by(&request);
         if let Err(refusal) = target::normalize(&mut request) {
             tracing::info!(target: "server", client = %self.client.address(), %refusal, "refused a request");
-            return AdapterFuture { clocks, kind: Kind::Refused { refusal: Some(refusal) } };
+            return AdapterFuture { clocks, asked, kind: Kind::Refused { refusal: Some(refusal) } };
         }
         request.extensions_mut().insert(self.client.clone());
         let request = request.map(|body| ClientBody::new(body, Arc::clone(&clocks)));
@@ -90,7 +94,7 @@ where
             Poll::Ready(Ok(())) => Kind::Running { future: service.call(request) },
             Poll::Pending => Kind::Waiting { service: Arc::clone(&self.service), request: Some(request) },
         };
-        AdapterFuture { clocks, kind }
+        AdapterFuture { clocks, asked, kind }
     }
 }
 
@@ -99,7 +103,7 @@ where
 impl<S, B> Future for AdapterFuture<S>
 where
     S: Service<Request<ClientBody>, Response = Response<B>, Error = Infallible>,
-    B: From<Bytes>,
+    B: Body + From<Bytes>,
 {
     type Output = Result<Response<AnswerBody<B>>, Infallible>;
 
@@ -109,14 +113,14 @@ where
             let future = match this.kind.as_mut().project() {
                 KindProj::Running { future } => {
                     let Ok(response) = ready!(future.poll(context));
-                    return Poll::Ready(Ok(watched(response, this.clocks)));
+                    return Poll::Ready(Ok(watched(response, *this.asked, this.clocks)));
                 }
                 KindProj::Refused { refusal } => {
                     let refusal = refusal.take().expect("polled after it was ready");
                     let mut response = refusal.into_response();
                     // What follows on this connection cannot be told from what was refused.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-                    return Poll::Ready(Ok(watched(response, this.clocks)));
+                    return Poll::Ready(Ok(watched(response, *this.asked, this.clocks)));
                 }
                 KindProj::Waiting { service, request } => {
                     let mut service = lock(service);
@@ -129,12 +133,17 @@ where
     }
 }
 
-fn watched<B>(response: Response<B>, clocks: &Arc<Clocks>) -> Response<AnswerBody<B>> {
+fn watched<B: Body>(
+    mut response: Response<B>,
+    asked: Asked,
+    clocks: &Arc<Clocks>,
+) -> Response<AnswerBody<B>> {
+    let length = asked.finish(&mut response, clocks);
     let tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     if tunnel {
         clocks.enter(Phase::Tunnel);
     }
-    response.map(|body| AnswerBody::new(body, (!tunnel).then(|| Arc::clone(clocks))))
+    response.map(|body| AnswerBody::new(body, length, (!tunnel).then(|| Arc::clone(clocks))))
 }
 
 impl<S: Service<Request<ClientBody>>> fmt::Debug for AdapterFuture<S> {

@@ -25,8 +25,18 @@ pin_project! {
     pub struct AnswerBody<B> {
         #[pin]
         inner: B,
+        length: Length,
         over: Over,
     }
+}
+
+/// What hyper is told about the length of an answer's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Length {
+    /// What the body itself knows.
+    Told,
+    /// Nothing: then it passes on a `Content-Length` though there is no body.
+    Hidden,
 }
 
 struct Over(Option<Arc<Clocks>>);
@@ -49,6 +59,9 @@ impl Body for ClientBody {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.inner).poll_frame(context);
         self.clocks.awaits_body(frame.is_pending());
+        if let Poll::Ready(Some(Err(_))) = frame {
+            self.clocks.break_off();
+        }
         frame
     }
 
@@ -77,8 +90,8 @@ impl fmt::Debug for ClientBody {
 
 impl<B> AnswerBody<B> {
     /// With clocks, they are told when the body is gone.
-    pub(super) fn new(inner: B, clocks: Option<Arc<Clocks>>) -> Self {
-        Self { inner, over: Over(clocks) }
+    pub(super) fn new(inner: B, length: Length, clocks: Option<Arc<Clocks>>) -> Self {
+        Self { inner, length, over: Over(clocks) }
     }
 }
 
@@ -94,11 +107,14 @@ impl<B: Body> Body for AnswerBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.length == Length::Told && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match self.length {
+            Length::Told => self.inner.size_hint(),
+            Length::Hidden => SizeHint::default(),
+        }
     }
 }
 

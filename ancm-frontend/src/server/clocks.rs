@@ -40,6 +40,13 @@ pub(super) enum Phase {
 /// Closing at once would reset the connection, and the client would lose the answer while it is still sending.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// How long a client that has ended its side may wait for an answer, and for each further piece of it.
+///
+/// One that has gone for good looks just the same, and the application shall hear of that within a second. One that
+/// has only said that it will send no more (`nc -N`, old clients) gets what is answered in time: Kestrel alone gives
+/// it nothing.
+const LEAVING: Duration = Duration::from_millis(400);
+
 /// Why a connection is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Overdue {
@@ -53,6 +60,8 @@ pub(super) enum Overdue {
     Write,
     /// The client went on sending what nobody wants.
     Lingering,
+    /// The client will send no more, and most likely does not listen either.
+    Left,
 }
 
 /// The clocks of one connection.
@@ -66,6 +75,8 @@ pub(super) struct Clocks {
     body_since: AtomicU64,
     /// When the client stopped taking bytes; 0: it does take them.
     write_since: AtomicU64,
+    /// When the client ended its side, or took a byte after that; 0: it has not.
+    ended_since: AtomicU64,
     /// Whether hyper will be told when the client leaves, because it waits for bytes.
     reading: AtomicBool,
     /// Whether the stream shall ask the kernel if the client has left.
@@ -76,6 +87,8 @@ pub(super) struct Clocks {
     late: AtomicBool,
     /// Whether the head guard has refused a request, and logged why.
     refused: AtomicBool,
+    /// Whether a request's body broke off.
+    broken: AtomicBool,
 }
 
 // === impl Limits ===
@@ -97,11 +110,13 @@ impl Clocks {
             since: AtomicU64::new(1),
             body_since: AtomicU64::new(0),
             write_since: AtomicU64::new(0),
+            ended_since: AtomicU64::new(0),
             reading: AtomicBool::new(false),
             look: AtomicBool::new(false),
             fresh: AtomicBool::new(true),
             late: AtomicBool::new(false),
             refused: AtomicBool::new(false),
+            broken: AtomicBool::new(false),
         }
     }
 
@@ -183,6 +198,43 @@ impl Clocks {
         self.refused.load(Relaxed)
     }
 
+    /// A request's body broke off: where the next request begins is unknown.
+    pub(super) fn break_off(&self) {
+        self.broken.store(true, Relaxed);
+    }
+
+    /// Whether it did.
+    pub(super) fn has_broken_off(&self) -> bool {
+        self.broken.load(Relaxed)
+    }
+
+    /// The client has ended its side; tells whether there is still something to answer.
+    pub(super) fn client_ended(&self) -> bool {
+        let waits = match self.phase() {
+            Phase::Busy => true,
+            Phase::Idle => self.write_since.load(Relaxed) != 0,
+            Phase::Head | Phase::Tunnel | Phase::Lingering => false,
+        };
+        if waits {
+            // Nobody need look for what is known.
+            self.reading();
+            Self::mark(&self.ended_since, true, || self.now());
+        }
+        waits
+    }
+
+    /// Whether the client has ended its side.
+    pub(super) fn has_client_ended(&self) -> bool {
+        self.ended_since.load(Relaxed) != 0
+    }
+
+    /// The socket has taken bytes: if there is nobody to read them, the next ones will fail.
+    pub(super) fn wrote(&self) {
+        if self.has_client_ended() {
+            self.ended_since.store(self.now(), Relaxed);
+        }
+    }
+
     /// The backend wants more of the request's body than has come, or has got it.
     pub(super) fn awaits_body(&self, waiting: bool) {
         Self::mark(&self.body_since, waiting, || self.now());
@@ -204,13 +256,14 @@ impl Clocks {
     /// What has taken too long, or when to look again.
     pub(super) fn check(&self) -> Result<Instant, Overdue> {
         let (body, write) = (self.body_since.load(Relaxed), self.write_since.load(Relaxed));
-        let since = self.since.load(Relaxed);
+        let (since, ended) = (self.since.load(Relaxed), self.ended_since.load(Relaxed));
         let (since, limit, overdue) = match self.phase() {
             Phase::Tunnel => return Ok(Instant::now() + self.limits.idle),
             Phase::Lingering => (since, LINGER.min(self.limits.idle), Overdue::Lingering),
             _ if write != 0 => (write, self.limits.idle, Overdue::Write),
             Phase::Head => (since, self.limits.head, Overdue::Head),
             Phase::Idle => (since, self.limits.idle, Overdue::Idle),
+            Phase::Busy if ended != 0 => (ended, LEAVING, Overdue::Left),
             Phase::Busy if body != 0 => (body, self.limits.idle, Overdue::Body),
             Phase::Busy => return Ok(Instant::now() + self.limits.idle),
         };
@@ -266,6 +319,21 @@ mod tests {
         clocks.awaits_room(true);
         advance(121).await;
         assert_eq!(clocks.check(), Err(Overdue::Write));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_has_ended_its_side_is_answered_only_while_bytes_go_out() {
+        let clocks = Clocks::new(Limits::default());
+        assert!(!clocks.client_ended(), "there is nothing to answer");
+        clocks.enter(Phase::Busy);
+        assert!(clocks.client_ended());
+        for _ in 0..3 {
+            tokio::time::advance(LEAVING / 2).await;
+            clocks.wrote();
+        }
+        assert!(clocks.check().is_ok() && clocks.client_ended());
+        advance(1).await;
+        assert_eq!(clocks.check(), Err(Overdue::Left));
     }
 
     #[tokio::test(start_paused = true)]

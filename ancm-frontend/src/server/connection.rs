@@ -166,7 +166,7 @@ fn is_awaited(clocks: &Clocks, patience: &mut Option<Instant>) -> bool {
 fn earlier_look(clocks: &Clocks, patience: Option<Instant>, alarm: Instant) -> Option<Instant> {
     let look = if clocks.unwatched() {
         Instant::now() + LOOK_EVERY
-    } else if matches!(clocks.phase(), Phase::Head | Phase::Lingering) {
+    } else if matches!(clocks.phase(), Phase::Head | Phase::Lingering) || clocks.has_client_ended() {
         clocks.check().unwrap_or_else(|_| Instant::now())
     } else {
         patience.filter(|_| clocks.is_fresh())?

@@ -5,6 +5,7 @@
 //! its requests to a tower stack.
 
 mod adapter;
+mod answer;
 mod body;
 mod clocks;
 mod connection;

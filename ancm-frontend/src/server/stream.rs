@@ -52,7 +52,17 @@ impl<T> Watched<T> {
         Self { stream, clocks, gate: Gate::new(client) }
     }
 
-    fn wrote<R>(&self, poll: Poll<R>) -> Poll<R> {
+    /// The client has ended its side. Behind a request that is whole, that may say only that there will be no other.
+    fn may_be_answered(&self) -> bool {
+        !self.gate.is_within_request() && self.clocks.client_ended()
+    }
+
+    fn wrote(&self, poll: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.clocks.wrote();
+        self.flushed(poll)
+    }
+
+    fn flushed<R>(&self, poll: Poll<R>) -> Poll<R> {
         self.clocks.awaits_room(poll.is_pending());
         poll
     }
@@ -77,6 +87,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
         match Pin::new(&mut this.stream).poll_read(context, buffer) {
             Poll::Pending => {
                 this.clocks.reading();
+                Poll::Pending
+            }
+            Poll::Ready(Ok(()))
+                if buffer.filled().len() == start && buffer.remaining() > 0 && this.may_be_answered() =>
+            {
                 Poll::Pending
             }
             Poll::Ready(result) => {
@@ -114,12 +129,12 @@ impl<T: ClientStream> AsyncWrite for Watched<T> {
         let this = &mut *self;
         this.gate.answered(&this.clocks, context);
         // hyper flushes whenever it is polled; while it does not read, this is where it can learn of the end.
-        if this.clocks.look_for_client() && this.stream.has_left() {
+        if this.clocks.look_for_client() && this.stream.has_left() && !this.may_be_answered() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         // With TLS, what has been taken may still have to be written.
         let poll = Pin::new(&mut this.stream).poll_flush(context);
-        self.wrote(poll)
+        self.flushed(poll)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

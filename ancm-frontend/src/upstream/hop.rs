@@ -31,10 +31,18 @@ pub fn prepare_request<B>(request: &mut Request<B>) -> bool {
     let version = request.version();
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
+    // Both before `strip`: `Connection` names them.
     let upgrade = if version == Version::HTTP_11 { upgrade(headers) } else { None };
+    let trailers = version == Version::HTTP_11 && takes_trailers(headers);
     strip(headers);
     headers.remove(UPGRADE);
-    headers.remove(TE);
+    if trailers {
+        // The only coding that is not the connection's own affair.
+        // ANCM: forwardinghandler.cpp passes it without naming it in `Connection`.
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    } else {
+        headers.remove(TE);
+    }
     // The server answers `100 Continue` itself, when the body is first read.
     headers.remove(EXPECT);
     // The body is framed anew for our own connection.
@@ -115,6 +123,11 @@ fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     (asked && tunnelled).then(|| protocol.clone())
 }
 
+/// Whether the client reads trailers (RFC 9110 6.5.1).
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    headers.get_all(TE).iter().any(|line| names(line).any(|coding| coding == "trailers"))
+}
+
 /// A switch to another HTTP would leave the layers behind, and TLS must not begin in the middle.
 fn is_tunnelled(protocol: &str) -> bool {
     protocol != "h2c" && !protocol.starts_with("http/") && !protocol.starts_with("tls/")
@@ -172,6 +185,34 @@ mod tests {
         assert!(prepare_request(&mut request));
         assert_eq!(request.headers()[CONNECTION], "Upgrade");
         assert_eq!(request.headers()[UPGRADE], "websocket");
+    }
+
+    #[test]
+    fn tells_of_a_client_that_reads_trailers_and_of_no_other_coding() {
+        for (lines, passed) in [
+            (&["trailers"][..], Some("trailers")),
+            (&["deflate;q=0.5, Trailers"], Some("trailers")),
+            (&["gzip", "trailers"], Some("trailers")),
+            (&["gzip"], None),
+            (&["trailers;q=0"], None),
+            (&[""], None),
+        ] {
+            let mut request = request(&[("connection", "te")]);
+            for line in lines {
+                request.headers_mut().append(TE, HeaderValue::from_static(line));
+            }
+            prepare_request(&mut request);
+            let found: Vec<_> = request.headers().get_all(TE).iter().collect();
+            assert_eq!(found, passed.into_iter().collect::<Vec<_>>(), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn http_1_0_reads_no_trailers() {
+        let mut request = request(&[("te", "trailers")]);
+        *request.version_mut() = Version::HTTP_10;
+        prepare_request(&mut request);
+        assert!(!request.headers().contains_key(TE));
     }
 
     #[test]

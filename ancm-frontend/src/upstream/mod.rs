@@ -5,7 +5,9 @@
 //! be compared and swapped.
 //!
 //! A request is sent once. The exception is one of which not a byte was written (the connection was refused, or had
-//! been closed while it was idle): it goes back as a [`ReturnedRequest`] to the layer that holds requests.
+//! been closed while it was idle): it goes back as a [`ReturnedRequest`] to the layer that holds requests. A process that
+//! closes a connection in the very moment in which it is used again has perhaps read the request, and perhaps died
+//! of it: the client is told 502 and decides, whatever the method (RFC 9110 9.2.2 would allow to repeat some).
 
 mod body;
 pub mod hop;

@@ -1,4 +1,8 @@
-//! A client that leaves: whatever is under way for it is dropped at once.
+//! A client that leaves: whatever is under way for it is dropped soon. One that has only said all gets its answer.
+
+use std::time::Duration;
+
+use http_body_util::StreamBody;
 
 use super::*;
 
@@ -69,4 +73,61 @@ async fn a_client_that_leaves_in_the_middle_of_its_body_ends_its_request() {
     drop(served.client);
     assert_ne!(end.recv().await, Some(false), "half a body must not pass for a whole one");
     served.connection.await.unwrap();
+}
+
+/// What a client gets that asks for three pieces and then ends its side; each piece takes this long.
+async fn pieces_behind_an_end(every: u64) -> String {
+    let (mut client, connection) = serve_pipe(10_000, move |_| async move {
+        let pieces = futures_util::stream::unfold(0, move |n| async move {
+            tokio::time::sleep(Duration::from_millis(every)).await;
+            (n < 3).then(|| (Ok(Frame::data(Bytes::from("piece "))), n + 1))
+        });
+        Ok(Response::new(TestBody::new(StreamBody::new(pieces))))
+    });
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    client.shutdown().await.unwrap();
+    let answer = rest(&mut client).await;
+    connection.await.unwrap();
+    answer
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_only_ends_its_side_gets_an_answer_that_keeps_coming() {
+    let answer = pieces_behind_an_end(300).await;
+    assert_eq!(answer.matches("piece ").count(), 3, "{answer}");
+    assert!(answer.ends_with("0\r\n\r\n"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_has_ended_its_side_is_not_waited_for_in_silence() {
+    let answer = pieces_behind_an_end(500).await;
+    assert!(!answer.contains("piece ") && !answer.ends_with("0\r\n\r\n"), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_were_sent_ahead_of_the_end_are_answered() {
+    let (mut client, connection) = serve_pipe(10_000, |_| async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        text("answer")
+    });
+    let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    client.write_all(request.repeat(5).as_bytes()).await.unwrap();
+    client.shutdown().await.unwrap();
+    assert_eq!(rest(&mut client).await.matches("answer").count(), 5);
+    connection.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_that_has_ended_its_side_loses_nothing() {
+    // The answer is longer than what the pipe takes at once, and nothing of it can be asked for again.
+    let (mut client, connection) = serve_pipe(100, |_| async { text("x".repeat(1000)) });
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    client.shutdown().await.unwrap();
+    let mut answer = String::new();
+    while let Ok(byte) = client.read_u8().await {
+        answer.push(byte.into());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(answer.ends_with(&"x".repeat(1000)), "{answer}");
+    connection.await.unwrap();
 }

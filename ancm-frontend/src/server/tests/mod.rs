@@ -1,5 +1,6 @@
 //! One connection, whole, over real sockets; where time matters, over a pipe and with a clock that is paused.
 
+mod answers;
 mod bytes;
 mod clocks;
 mod drain;
@@ -135,6 +136,12 @@ impl TestBody {
 impl From<Bytes> for TestBody {
     fn from(text: Bytes) -> Self {
         Self::new(Full::new(text))
+    }
+}
+
+impl From<&'static str> for TestBody {
+    fn from(text: &'static str) -> Self {
+        Bytes::from(text).into()
     }
 }
 

@@ -36,8 +36,6 @@ mod http_platform;
 const PREFER_INHERITED: &str = "ANCM_PREFER_ENVIRONMENT_VARIABLES";
 /// Makes ASP.NET Core trust forwarded headers of anybody.
 const FORWARDED_HEADERS_ENABLED: &str = "ASPNETCORE_FORWARDEDHEADERS_ENABLED";
-/// The same setting as [`variable::SHUTDOWN_TIMEOUT_SECONDS`], by its other name.
-const DOTNET_SHUTDOWN_TIMEOUT_SECONDS: &str = "DOTNET_SHUTDOWNTIMEOUTSECONDS";
 /// Those of the frontend's own settings.
 const OURS: &str = "ANCM_FRONTEND_";
 /// What the service manager tells the frontend, and nobody else.
@@ -130,12 +128,14 @@ impl Sources {
     fn propose(&self, variables: &mut Variables, config: &Config, port: u16) {
         // An application without the IIS integration, as from CreateSlimBuilder, listens here; others ignore it.
         variables.set(variable::URLS, format!("http://127.0.0.1:{port}"));
-        if lookup(config, DOTNET_SHUTDOWN_TIMEOUT_SECONDS).is_none() {
-            self.propose_one(
-                variables,
-                variable::SHUTDOWN_TIMEOUT_SECONDS,
-                &host_seconds(config.shutdown_time_limit),
-            );
+        if lookup(config, variable::DOTNET_SHUTDOWN_TIMEOUT_SECONDS).is_none() {
+            let seconds = host_seconds(config.shutdown_time_limit);
+            self.propose_one(variables, variable::SHUTDOWN_TIMEOUT_SECONDS, &seconds);
+            // An inherited one by the other name would win in an application from WebApplication.CreateBuilder.
+            if self.inherited(variable::DOTNET_SHUTDOWN_TIMEOUT_SECONDS).is_some() {
+                let wanted = lookup(config, variable::SHUTDOWN_TIMEOUT_SECONDS).unwrap_or(&seconds);
+                self.propose_one(variables, variable::DOTNET_SHUTDOWN_TIMEOUT_SECONDS, wanted);
+            }
         }
         self.propose_one(variables, variable::HOSTING_STARTUP_ASSEMBLIES, &self.startup_assemblies());
         if let Some(port) = self.https_port {

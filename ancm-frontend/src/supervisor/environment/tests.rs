@@ -241,6 +241,21 @@ fn leaves_the_host_a_second_less_than_it_has() {
 }
 
 #[test]
+fn an_inherited_shutdown_timeout_does_not_outlast_ours_by_its_other_name() {
+    const NAMES: [&str; 2] = ["ASPNETCORE_SHUTDOWNTIMEOUTSECONDS", "DOTNET_SHUTDOWNTIMEOUTSECONDS"];
+    let inherited = [(NAMES[1], "600")];
+    for (configured, expected) in [
+        (&[][..], [Some("9"), Some("9")]),
+        (&[(NAMES[0], "3")], [Some("3"), Some("3")]),
+        (&[(NAMES[1], "5")], [None, Some("5")]),
+    ] {
+        let child = child(&inherited, configured);
+        assert_eq!(NAMES.map(|name| value(&child, name)), expected, "{configured:?}");
+    }
+    assert_eq!(value(&child(&[], &[]), NAMES[1]), None);
+}
+
+#[test]
 fn accepts_fixed_ports_in_the_range_of_the_original_only() {
     for (text, wish) in
         [("1025", PortWish::Fixed(1025)), ("48000", PortWish::Fixed(48_000)), ("", PortWish::Any)]

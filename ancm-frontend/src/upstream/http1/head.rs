@@ -91,9 +91,7 @@ fn read_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, Stri
     };
     let (code, minor) = (parsed.code.unwrap_or_default(), parsed.version.unwrap_or_default());
     let status = StatusCode::from_u16(code).map_err(|_| format!("its answer has the status {code}"))?;
-    let reason =
-        parsed.reason.filter(|reason| !reason.is_empty() && Some(*reason) != status.canonical_reason());
-    let reason = reason.and_then(|reason| ReasonPhrase::try_from(reason.as_bytes()).ok());
+    let reason = reason(parsed.reason.unwrap_or_default(), status, buffer);
     // Where the values lie, so that they can share the buffer instead of being copied.
     let start = buffer.as_ptr() as usize;
     let mut fields: [(HeaderName, usize, usize); LINES] = std::array::from_fn(|_| (CONNECTION, 0, 0));
@@ -113,6 +111,24 @@ fn read_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, Stri
     }
     let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
     finish(status, version, headers, reason, method).map(Some)
+}
+
+/// The reason phrase, unless it is the usual one: that costs nothing to say again.
+fn reason(parsed: &str, status: StatusCode, head: &[u8]) -> Option<ReasonPhrase> {
+    if Some(parsed) == status.canonical_reason() {
+        return None;
+    }
+    let phrase = if parsed.is_empty() { raw_reason(head) } else { parsed.as_bytes() };
+    ReasonPhrase::try_from(phrase).ok()
+}
+
+/// The phrase as it stands there: httparse shows none that goes beyond ASCII.
+fn raw_reason(head: &[u8]) -> &[u8] {
+    let mut lines = head.split(|&byte| byte == b'\n');
+    let line = lines.find(|line| line.starts_with(b"HTTP/")).unwrap_or_default();
+    let phrase = line.get(b"HTTP/1.1 200".len()..).unwrap_or_default();
+    let phrase = phrase.strip_suffix(b"\r").unwrap_or(phrase);
+    phrase.strip_prefix(b" ").unwrap_or(phrase)
 }
 
 fn value(head: &Bytes, begin: usize, end: usize) -> Option<HeaderValue> {
@@ -149,10 +165,10 @@ fn framing(
     method: &Method,
 ) -> Result<Framing, String> {
     let empty = status.is_informational() || matches!(status.as_u16(), 204 | 304) || method == Method::HEAD;
-    if empty {
-        return Ok(Framing::Length(0));
-    }
     if headers.contains_key(TRANSFER_ENCODING) {
+        if empty {
+            return Ok(Framing::Length(0));
+        }
         if version == Version::HTTP_10 {
             return Err("its answer has a transfer coding, which HTTP/1.0 does not know".to_owned());
         }
@@ -166,9 +182,11 @@ fn framing(
     }
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     match (lengths.next(), lengths.next()) {
+        (None, _) if empty => Ok(Framing::Length(0)),
         (None, _) => Ok(Framing::Close),
+        // The length that a body would have is passed on as well.
         (Some(length), None) => digits(length.as_bytes())
-            .map(Framing::Length)
+            .map(|length| Framing::Length(if empty { 0 } else { length }))
             .ok_or_else(|| format!("its answer has the length {length:?}")),
         (Some(_), Some(_)) => Err("its answer has more than one length".to_owned()),
     }
@@ -254,6 +272,23 @@ mod tests {
     }
 
     #[test]
+    fn keeps_a_reason_phrase_of_its_own_and_the_absence_of_one() {
+        for (line, reason) in [
+            ("200 OK", None),
+            ("404 Not Found", None),
+            ("404 Gone fishing", Some(&b"Gone fishing"[..])),
+            ("404 ", Some(b"")),
+            ("404", Some(b"")),
+            ("999 ", Some(b"")),
+            ("400 \u{e4}\u{f6} ", Some("\u{e4}\u{f6} ".as_bytes())),
+        ] {
+            let head = parsed(&format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\n\r\n"));
+            let found = head.response.extensions().get::<ReasonPhrase>();
+            assert_eq!(found.map(ReasonPhrase::as_bytes), reason, "{line:?}");
+        }
+    }
+
+    #[test]
     fn skips_interim_answers_but_not_a_switch_of_protocols() {
         let text = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n";
         assert_eq!(parsed(text).response.status(), 204);
@@ -266,8 +301,10 @@ mod tests {
             let text = format!("HTTP/1.1 {status} X\r\ncontent-length: 5\r\n\r\n");
             assert_eq!(parsed(&text).framing, Framing::Length(0), "{status}");
         }
-        let mut buffer = BytesMut::from("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n");
-        assert_eq!(read(&mut buffer, &Method::HEAD).unwrap().unwrap().framing, Framing::Length(0));
+        let to_head = |text: &str| read(&mut BytesMut::from(text), &Method::HEAD);
+        let head = to_head("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n").unwrap().unwrap();
+        assert_eq!(head.framing, Framing::Length(0));
+        assert!(to_head("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\n").is_err());
     }
 
     #[test]

@@ -1,0 +1,140 @@
+//! How an answer's head and framing leave, whatever the service said of them.
+
+use http::{HeaderValue, StatusCode, header};
+use http_body_util::{Empty, StreamBody};
+
+use super::*;
+
+/// A body whose length nobody knows before its end.
+fn frames<const N: usize>(frames: [Frame<Bytes>; N]) -> TestBody {
+    TestBody::new(StreamBody::new(futures_util::stream::iter(frames.map(Ok))))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it is what a service answers")]
+fn with(status: u16, headers: &[(header::HeaderName, &'static str)], body: TestBody) -> Answer {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap();
+    for (name, value) in headers {
+        response.headers_mut().append(name, HeaderValue::from_static(value));
+    }
+    Ok(response)
+}
+
+/// What comes back for this request, until the connection is closed.
+async fn answer_to(request: &str, mut answer: impl FnMut() -> Answer + Send + 'static) -> String {
+    let mut served = serve(move |_| std::future::ready(answer())).await;
+    let answer = exchange(&mut served.client, request).await;
+    served.connection.await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn a_304_says_how_long_the_body_would_be_and_a_204_never() {
+    for (status, lengths, said) in [
+        (304, &["12"][..], true),
+        (304, &[], false),
+        (304, &["12", "12"], false),
+        (304, &["x"], false),
+        (304, &["99999999999999999999"], false),
+        (204, &["12"], false),
+    ] {
+        for method in ["GET", "HEAD"] {
+            if method == "HEAD" && lengths.len() > 1 {
+                continue;
+            }
+            let request = format!("{method} / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let lengths: Vec<_> = lengths.iter().map(|length| (header::CONTENT_LENGTH, *length)).collect();
+            let answer =
+                answer_to(&request, move || with(status, &lengths, TestBody::new(Empty::new()))).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+            if method == "GET" {
+                assert_eq!(answer.contains("content-length"), said, "{answer}");
+            }
+            assert!(!answer.contains("transfer-encoding") && answer.ends_with("\r\n\r\n"), "{answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_goes_on_behind_a_304_with_a_length() {
+    let length = [(header::CONTENT_LENGTH, "12")];
+    let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answers = answer_to(request, move || with(304, &length, TestBody::new(Empty::new()))).await;
+    assert_eq!(
+        answers.matches("HTTP/1.1 304 Not Modified\r\ncontent-length: 12\r\n").count(),
+        2,
+        "{answers}"
+    );
+}
+
+#[tokio::test]
+async fn a_status_that_nobody_knows_has_no_reason() {
+    let request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let answer = answer_to(request, || with(599, &[], TestBody::new(Empty::new()))).await;
+    assert!(answer.starts_with("HTTP/1.1 599 \r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn http_1_0_is_promised_to_keep_only_what_is_kept() {
+    let request = "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    let answer = answer_to(request, || {
+        with(200, &[], frames(["all ", "of it"].map(|piece| Frame::data(piece.into()))))
+    })
+    .await;
+    assert!(answer.starts_with("HTTP/1.0 200 OK\r\nconnection: close\r\n"), "{answer}");
+    assert!(!answer.contains("keep-alive") && answer.ends_with("\r\n\r\nall of it"), "{answer}");
+
+    // Its end is known: another request may follow, and this one ends the connection.
+    let both = format!("{request}GET / HTTP/1.0\r\n\r\n");
+    let answers = answer_to(&both, || text("known")).await;
+    assert_eq!(answers.matches("connection: keep-alive\r\n").count(), 1, "{answers}");
+    assert_eq!(answers.matches("known").count(), 2, "{answers}");
+}
+
+#[tokio::test]
+async fn http_1_0_is_told_plainly_that_a_connection_ends() {
+    let request = "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    let answer = answer_to(request, || with(200, &[(header::CONNECTION, "close")], "text".into())).await;
+    assert!(answer.contains("connection: close\r\n") && !answer.contains("keep-alive"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_answer_to_a_broken_body_says_that_it_is_the_last() {
+    let mut served = serve(|request: Request<ClientBody>| async {
+        let whole = request.into_body().collect().await.is_ok();
+        with(if whole { 200 } else { 400 }, &[], "text".into())
+    })
+    .await;
+    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    served.client.write_all(format!("{chunked}0\r\n\r\n").as_bytes()).await.unwrap();
+    let answer = read_until(&mut served.client, "text").await;
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && !answer.contains("connection"), "{answer}");
+    let answer = exchange(&mut served.client, &format!("{chunked}5\r\nab\r\nc\r\nx\r\n")).await;
+    assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\nconnection: close\r\n"), "{answer}");
+}
+
+#[tokio::test]
+async fn declared_trailers_pass_both_ways() {
+    let trailers = |value| {
+        let mut trailers = http::HeaderMap::new();
+        trailers.insert("x-sum", value);
+        Frame::trailers(trailers)
+    };
+    let mut served = serve(move |request: Request<ClientBody>| async move {
+        let body = request.into_body().collect().await.unwrap();
+        let sum = body.trailers().unwrap()["x-sum"].clone();
+        let body = frames([Frame::data(body.to_bytes()), trailers(sum)]);
+        with(200, &[(header::TRAILER, "x-sum")], body)
+    })
+    .await;
+    let request = "POST / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\nTrailer: X-Sum\r\n\
+                   Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 9\r\n\r\n";
+    served.client.write_all(request.as_bytes()).await.unwrap();
+    let answer = read_until(&mut served.client, "0\r\nx-sum: 9\r\n\r\n").await;
+    assert!(answer.contains("trailer: x-sum\r\n") && answer.contains("2\r\nhi\r\n"), "{answer}");
+    // Whoever has not said that it reads them gets none.
+    let request = request.replace("TE: trailers\r\nConnection: TE\r\n", "");
+    served.client.write_all(request.as_bytes()).await.unwrap();
+    let answer = read_until(&mut served.client, "0\r\n\r\n").await;
+    assert!(answer.contains("2\r\nhi\r\n") && !answer.contains("x-sum: 9"), "{answer}");
+}
