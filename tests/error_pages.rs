@@ -129,6 +129,24 @@ fn developers_learn_everything_of_a_start_that_failed() {
 }
 
 #[test]
+fn no_page_holds_the_pairing_token_whoever_asks() {
+    let token = "c0ffee00-0000-4000-8000-00000000beef";
+    let app = App::empty().attribute("processPath", "/bin/sh");
+    let app = app.attribute("arguments", &format!("-c \"echo $0 $ASPNETCORE_TOKEN; exit 3\" {token}"));
+    let app = app.variable("ASPNETCORE_TOKEN", token).variable("ASPNETCORE_ENVIRONMENT", "Development");
+    let (frontend, page) = failed(&app);
+    let told = problem(&ask(&frontend, "/", JSON), "502.5").to_string();
+    for text in [page.text(), told] {
+        assert!(!text.contains("c0ffee"), "{text}");
+        assert_eq!(
+            text.matches("[pairing token]").count(),
+            3,
+            "the argument, and twice what was printed: {text}"
+        );
+    }
+}
+
+#[test]
 fn an_answer_that_breaks_off_is_explained_as_the_client_prefers() {
     let frontend = Frontend::serve(&App::misbehaving(""));
     for target in ["/close", "/malformed"] {

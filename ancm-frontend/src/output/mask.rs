@@ -48,6 +48,14 @@ enum Verdict {
     Other,
 }
 
+/// The text without the secret.
+pub(crate) fn masked(secret: &str, text: &str) -> String {
+    let (mut masker, mut shown) = (Masker::new([secret]), Vec::with_capacity(text.len()));
+    masker.push(text.as_bytes(), &mut shown);
+    masker.finish(&mut shown);
+    String::from_utf8_lossy(&shown).into_owned()
+}
+
 // === impl Masker ===
 
 impl Masker {

@@ -11,10 +11,10 @@
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
 
-use ancm_tower::startup_error::StartFailure;
+use ancm_tower::{pairing_token::PairingToken, startup_error::StartFailure};
 
 use super::ready::{Named, NotReady};
-use crate::{config::command::CommandError, process::port::PortError};
+use crate::{config::command::CommandError, output::mask, process::port::PortError};
 
 /// What went wrong.
 #[derive(Debug)]
@@ -38,6 +38,8 @@ pub(super) enum Problem {
 /// What else is known of the attempt.
 #[derive(Debug, Default)]
 pub(super) struct Circumstances {
+    /// Never shown, whoever put it into a command line or a path.
+    pub(super) token: Option<PairingToken>,
     pub(super) command_line: Option<String>,
     pub(super) directory: PathBuf,
     pub(super) port: Option<u16>,
@@ -62,11 +64,11 @@ impl Problem {
 
     /// Makes the failure that is shown and logged; developers get the details.
     pub(super) fn tell(&self, known: &Circumstances, for_developers: bool) -> StartFailure {
-        let mut failure = StartFailure::new(self.kind()).exactly(Summary(self, known).to_string());
+        let mut failure = StartFailure::new(self.kind()).exactly(known.without_token(&Summary(self, known)));
         for cause in self.causes() {
             failure = failure.cause(*cause);
         }
-        if for_developers { failure.details(known.to_string()) } else { failure }
+        if for_developers { failure.details(known.without_token(known)) } else { failure }
     }
 
     /// What everybody may know: no path, port or code.
@@ -202,6 +204,13 @@ fn not_listening(
 
 // === impl Circumstances ===
 
+impl Circumstances {
+    fn without_token(&self, text: &dyn fmt::Display) -> String {
+        let text = text.to_string();
+        self.token.as_ref().map(|token| mask::masked(token.expose(), &text)).unwrap_or(text)
+    }
+}
+
 impl fmt::Display for Circumstances {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(command_line) = &self.command_line {
@@ -230,6 +239,7 @@ mod tests {
 
     fn known() -> Circumstances {
         Circumstances {
+            token: None,
             command_line: Some("dotnet Site.dll".into()),
             directory: "/site".into(),
             port: Some(21_396),

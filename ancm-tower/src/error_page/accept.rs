@@ -13,12 +13,16 @@ struct Wish {
 
 /// Whether JSON is preferred to HTML; where nothing says so, it is not.
 pub(super) fn prefers_json(headers: &HeaderMap) -> bool {
-    // Nearly all requests end here: browsers do not mention JSON.
-    headers.get_all(header::ACCEPT).iter().any(mentions_json) && weigh(headers)
+    // Nearly all requests end here: browsers do not mention JSON, and others take anything.
+    headers.get_all(header::ACCEPT).iter().any(may_mean_json) && weigh(headers)
 }
 
-fn mentions_json(value: &HeaderValue) -> bool {
+fn may_mean_json(value: &HeaderValue) -> bool {
+    const ANY_APPLICATION: &[u8] = b"application/*";
     let bytes = value.as_bytes();
+    if bytes.get(..ANY_APPLICATION.len()).is_some_and(|start| start.eq_ignore_ascii_case(ANY_APPLICATION)) {
+        return true;
+    }
     // Without an early end, so that it is a few instructions for a whole line. A `j` is rare there.
     let found = bytes.iter().fold(0, |found, byte| found | u8::from(byte | 0x20 == b'j'));
     found != 0 && bytes.windows(4).any(|word| word.eq_ignore_ascii_case(b"json"))
@@ -96,7 +100,7 @@ mod tests {
         for accept in [
             "",
             "*/*",
-            "application/*",
+            "application/*;q=0.5, text/*",
             "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8",
             "image/jpeg, image/jxl",
             "text/html, application/json",
@@ -120,6 +124,7 @@ mod tests {
             "Application/Problem+JSON",
             "application/vnd.api+json",
             "text/json",
+            "application/*",
             // As axios asks.
             "application/json, text/plain, */*",
             "text/html;q=0.9, application/json",

@@ -47,7 +47,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
 use pin_project_lite::pin_project;
 use tokio::sync::watch;
 use tower_layer::Layer;
@@ -134,6 +134,14 @@ impl Explanations {
     }
 }
 
+// === impl Format ===
+
+impl Format {
+    fn of(request: &HeaderMap) -> Self {
+        if accept::prefers_json(request) { Self::Json } else { Self::Html }
+    }
+}
+
 // === impl ErrorPageLayer ===
 
 impl ErrorPageLayer {
@@ -209,7 +217,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         self.refresh();
         // Asked now, since the request is gone by the time there is an answer.
-        let format = if accept::prefers_json(request.headers()) { Format::Json } else { Format::Html };
+        let format = Format::of(request.headers());
         ResponseFuture { inner: self.inner.call(request), format, explanations: self.explanations.clone() }
     }
 }
@@ -233,6 +241,24 @@ where
         }
         Poll::Ready(result)
     }
+}
+
+/// The answer to a request that is refused before it comes to an application, with an explanation for everybody.
+///
+/// ```
+/// use ancm_tower::{error_page, refusal::Refusal};
+/// use bytes::Bytes;
+/// use http_body_util::Full;
+///
+/// let request = http::Request::builder().header("accept", "application/json").body(()).unwrap();
+/// let response = error_page::refuse::<Full<Bytes>>(Refusal::NotFound, request.headers());
+/// assert_eq!(response.status(), 404);
+/// assert_eq!(response.headers()["content-type"], "application/problem+json");
+/// ```
+pub fn refuse<B: From<Bytes>>(refusal: Refusal, request: &HeaderMap) -> Response<B> {
+    let mut response = refusal.into_response();
+    explain(&mut response, Format::of(request), None);
+    response
 }
 
 #[cold]

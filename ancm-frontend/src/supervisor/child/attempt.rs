@@ -55,6 +55,7 @@ impl Attempt<'_> {
     pub(super) async fn run(&mut self) -> Result<Running, Problem> {
         let Shared { config, token, .. } = self.shared;
         let token = token.as_ref().map_err(|why| Problem::Token(why.clone()))?;
+        self.known.token = Some(token.clone());
         let port = self.port()?;
         self.known.port = Some(port.number);
         let environment = self.children.sources.build(config, port.number, token.expose());
