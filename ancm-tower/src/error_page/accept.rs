@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, header};
 /// How much a client wants something: how exactly it asks for it, and the weight that it gives to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Wish {
-    /// 0: not at all, 1: `*/*`, 2: `text/*`, 3: by name.
+    /// 0: not at all, 1: `*/*`, 2: `text/*` or `application/*`, 3: by name.
     exactness: u8,
     /// In thousandths.
     weight: u16,
@@ -28,27 +28,32 @@ fn may_mean_json(value: &HeaderValue) -> bool {
     found != 0 && bytes.windows(4).any(|word| word.eq_ignore_ascii_case(b"json"))
 }
 
-#[cold]
 fn weigh(headers: &HeaderMap) -> bool {
     let (mut json, mut html) = (Wish::default(), Wish::default());
     let lines = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
     for range in lines.flat_map(|line| line.split(',')) {
         let mut parts = range.split(';').map(str::trim);
-        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let name = parts.next().unwrap_or_default();
         let weight = parts.find_map(weight).unwrap_or(1_000);
-        let of_json = name.ends_with("/json") || name.ends_with("+json");
-        let of_html = name == "text/html";
-        let (for_json, for_html) = match name.as_str() {
-            "*/*" => (1, 1),
-            "application/*" => (2, 0),
-            "text/*" => (0, 2),
-            _ => (if of_json { 3 } else { 0 }, if of_html { 3 } else { 0 }),
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        let (for_json, for_html) = if is("*/*") {
+            (1, 1)
+        } else {
+            let json = if is_json(name) { 3 } else { 2 * u8::from(is("application/*")) };
+            let html = if is("text/html") { 3 } else { 2 * u8::from(is("text/*")) };
+            (json, html)
         };
         json.refine(for_json, weight);
         html.refine(for_html, weight);
     }
     json.weight > html.weight
         || json.weight == html.weight && json.weight > 0 && json.exactness > html.exactness
+}
+
+/// Whether it is JSON, or something that is written in it.
+fn is_json(name: &str) -> bool {
+    let end = name.len().checked_sub("/json".len()).and_then(|begin| name.as_bytes().get(begin..));
+    end.is_some_and(|end| end.eq_ignore_ascii_case(b"/json") || end.eq_ignore_ascii_case(b"+json"))
 }
 
 /// The weight that a parameter gives, in thousandths; none if it is another parameter.
@@ -63,7 +68,7 @@ fn weight(parameter: &str) -> Option<u16> {
         // What is no weight weighs nothing.
         _ if !digits(fraction) => 0,
         "1" => 1_000,
-        "0" => format!("{fraction:0<3}").parse().unwrap_or(0),
+        "0" => fraction.bytes().zip([100, 10, 1]).map(|(digit, unit)| u16::from(digit - b'0') * unit).sum(),
         _ => 0,
     };
     Some(thousandths)
