@@ -182,7 +182,7 @@ fn what_went_wrong_with_an_answer_is_told_as_the_newest_file_says() {
 
 #[test]
 fn an_applications_own_errors_pass_untouched() {
-    let own = "/answer?HTTP/1.1%20502%20Mine%0d%0aContent-Type:%20text/plain%0d%0aContent-Length:%203%0d%0a%0d%0aown";
+    let own = "/answer?HTTP/1.1%20502%20Mine%0d%0aContent-Type:%20text/plain%0d%0aContent-Length:%203%0d%0aConnection:%20close%0d%0a%0d%0aown";
     let app = App::misbehaving("").variable("ASPNETCORE_ENVIRONMENT", "Development");
     let frontend = Frontend::serve(&app);
     for accept in [JSON, "Accept: text/html"] {
