@@ -17,6 +17,8 @@
 //!  output      what processes print: masked, kept, logged
 //!  offline     app_offline.htm
 //!  config      web.config
+//!  debug_log   what we do for an application, in detail
+//!  events      the numbers of what is logged
 //!
 //!  frontend    all of it, assembled
 //!  cli         the program `ancm`
@@ -25,7 +27,9 @@
 pub mod application;
 pub mod cli;
 pub mod config;
+pub mod debug_log;
 pub mod dispatch;
+pub mod events;
 pub mod frontend;
 pub mod guard;
 pub mod lease;

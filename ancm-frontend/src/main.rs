@@ -13,6 +13,6 @@ fn main() -> ExitCode {
     guard::run_if_asked();
     let arguments = Arguments::parse();
     // Flushed when it is dropped, after the last message.
-    let _logs = logging::start(arguments.log_format);
-    cli::execute(&arguments.command).into()
+    let logs = logging::start(arguments.log_format);
+    cli::execute(&arguments.command, &logs).into()
 }

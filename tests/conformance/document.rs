@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path};
 
+use ancm_frontend::events::{ABSENT, EVENTS};
+
 use super::{Departure, Row, Stand, counterparts::COUNTERPARTS, defects::DEFECTS, rows};
 
 /// With this variable the file is written anew instead of compared.
@@ -25,7 +27,29 @@ fn document() -> String {
     departures(&mut text, "the module", DEFECTS);
     text.push_str("\n## What takes the place of what only Windows has\n\n");
     departures(&mut text, "Windows and IIS", COUNTERPARTS);
+    text.push_str("\n## Event ids\n\nLog lines carry them as `event_id`.\n\n");
+    events(&mut text);
     text
+}
+
+/// All numbers of the event log, by number.
+fn events(text: &mut String) {
+    text.push_str(&line(["id", "means", "level, or why it does not happen here"]));
+    text.push_str(&line(["---"; 3]));
+    let here = EVENTS.iter().map(|event| {
+        let level = event.level.as_str().to_lowercase();
+        (event.id, line([&event.id.to_string(), event.meaning, &level]))
+    });
+    let absent = ABSENT.iter().map(|absent| {
+        let (first, last) = (absent.ids.start(), absent.ids.end());
+        let ids = if first == last { first.to_string() } else { format!("{first} to {last}") };
+        (*first, line([&ids, absent.meaning, &format!("not here: {}", absent.reason)]))
+    });
+    let mut lines: Vec<_> = here.chain(absent).collect();
+    lines.sort_unstable();
+    for (_, line) in lines {
+        text.push_str(&line);
+    }
 }
 
 fn departures(text: &mut String, theirs: &str, list: &[Departure]) {

@@ -159,7 +159,9 @@ pub(crate) const ROWS: &[Row] = &[
         asserts: "the folder is made and the file with the start; if the folder cannot be made there is \
                   event 1004 and the application runs",
         stand: Stand::AsItIs,
-        tests: &[],
+        tests: &[
+            "output::V17_the_log_folder_is_made_and_a_file_in_its_place_is_event_1004_until_a_recycle_finds_it_gone",
+        ],
     },
     Row {
         id: "V18",

@@ -23,6 +23,7 @@ pub(crate) struct App {
     folder: Arc<TempDir>,
     attributes: Vec<(String, String)>,
     variables: Vec<(String, String)>,
+    handler_settings: Vec<(String, String)>,
     body_limit: Option<u64>,
     /// Where .NET is, if the application needs it.
     dotnet: Option<PathBuf>,
@@ -35,7 +36,14 @@ impl App {
     pub(crate) fn empty() -> Self {
         let folder = tempfile::Builder::new().prefix("ancm test ").tempdir().expect("a temporary folder");
         let folder = Arc::new(folder);
-        Self { folder, attributes: Vec::new(), variables: Vec::new(), body_limit: None, dotnet: None }
+        Self {
+            folder,
+            attributes: Vec::new(),
+            variables: Vec::new(),
+            handler_settings: Vec::new(),
+            body_limit: None,
+            dotnet: None,
+        }
     }
 
     /// An unchanged copy of one of the real applications; None if they are not at hand.
@@ -94,6 +102,12 @@ impl App {
         self.written()
     }
 
+    /// Adds a `handlerSetting`.
+    pub(crate) fn handler_setting(mut self, name: &str, value: &str) -> Self {
+        self.handler_settings.push((name.into(), value.into()));
+        self.written()
+    }
+
     /// Sets `maxAllowedContentLength`.
     pub(crate) fn body_limit(mut self, bytes: u64) -> Self {
         self.body_limit = Some(bytes);
@@ -119,6 +133,10 @@ impl App {
             let value = escape(value);
             let _ = write!(variables, "<environmentVariable name=\"{name}\" value=\"{value}\" />");
         }
+        let mut settings = String::new();
+        for (name, value) in &self.handler_settings {
+            let _ = write!(settings, "<handlerSetting name=\"{name}\" value=\"{}\" />", escape(value));
+        }
         let limit = self.body_limit.map(|limit| {
             format!(
                 "<security><requestFiltering><requestLimits maxAllowedContentLength=\"{limit}\" />\
@@ -127,8 +145,8 @@ impl App {
         });
         let text = format!(
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<configuration><system.webServer>\
-             <aspNetCore{attributes}><environmentVariables>{variables}</environmentVariables></aspNetCore>\
-             {}</system.webServer></configuration>\n",
+             <aspNetCore{attributes}><environmentVariables>{variables}</environmentVariables>\
+             <handlerSettings>{settings}</handlerSettings></aspNetCore>{}</system.webServer></configuration>\n",
             limit.unwrap_or_default()
         );
         self.write("web.config", text);

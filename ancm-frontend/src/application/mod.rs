@@ -18,7 +18,8 @@ use tokio::{
 
 use crate::{
     config::{self, Config, variables::Environment},
-    offline,
+    debug_log::{DebugLog, DebugLogs},
+    events, offline,
     output::Output,
     spawn::Spawner,
     stack::from_config,
@@ -28,6 +29,15 @@ use crate::{
 /// How often `web.config` is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// Where it tells what it does, and what its processes print.
+#[derive(Clone, Debug)]
+pub struct Logs {
+    /// The output thread.
+    pub output: Output,
+    /// The debug logs, if there are any.
+    pub debug: Option<DebugLogs>,
+}
+
 /// An application that is being kept running; lives on the control thread.
 #[derive(Debug)]
 pub struct Application {
@@ -35,6 +45,8 @@ pub struct Application {
     page: watch::Receiver<Option<Page>>,
     settings: Followed,
     watcher: JoinHandle<()>,
+    /// Ends after the processes.
+    _debug_log: Option<Arc<DebugLog>>,
 }
 
 /// What the outer stack obeys of the newest configuration.
@@ -60,16 +72,22 @@ struct Publisher {
 
 impl Application {
     /// Starts its processes, unless it is offline; they are told the port where the site is served with TLS.
-    pub fn start(config: &Arc<Config>, spawner: Spawner, output: Output, https_port: Option<u16>) -> Self {
+    pub fn start(config: &Arc<Config>, spawner: Spawner, logs: Logs, https_port: Option<u16>) -> Self {
         let file = offline::watch(&config.site_root);
-        let mut settings = Settings::new(Arc::clone(config), spawner, output);
+        let mut settings = Settings::new(Arc::clone(config), spawner, logs.output);
+        let debug_log = logs.debug.map(|logs| Arc::new(logs.open(&settings.application, config)));
         settings.https_port = https_port;
         settings.offline = file.borrow().is_some();
         let supervisor = Supervisor::start(settings);
         let page = offline::follow(file, supervisor.clone());
         let (publisher, settings) = Publisher::new(config);
-        let watcher = tokio::spawn(obey_web_config(Arc::clone(config), supervisor.clone(), publisher));
-        Self { supervisor, page, settings, watcher }
+        let watcher = tokio::spawn(obey_web_config(
+            Arc::clone(config),
+            supervisor.clone(),
+            publisher,
+            debug_log.clone(),
+        ));
+        Self { supervisor, page, settings, watcher, _debug_log: debug_log }
     }
 
     /// The page to answer with while it is offline.
@@ -126,7 +144,12 @@ impl Publisher {
     }
 }
 
-async fn obey_web_config(mut config: Arc<Config>, supervisor: Supervisor, publisher: Publisher) {
+async fn obey_web_config(
+    mut config: Arc<Config>,
+    supervisor: Supervisor,
+    publisher: Publisher,
+    debug_log: Option<Arc<DebugLog>>,
+) {
     let site_root = config.site_root.clone();
     let mut seen = state(&site_root);
     let mut ticks = interval(LOOK_EVERY);
@@ -144,13 +167,16 @@ async fn obey_web_config(mut config: Arc<Config>, supervisor: Supervisor, publis
                 tracing::info!(target: "server", "web.config has changed, which `disallowRotationOnConfigChange` ignores");
             }
             Ok(loaded) => {
-                tracing::info!(target: "server", event_id = 1021, file = %loaded.file.display(), "web.config has changed; starting anew from it");
+                tracing::info!(target: "server", file = %loaded.file.display(), "web.config has changed; starting anew from it");
                 config = Arc::new(loaded.config);
                 publisher.publish(&config);
+                if let Some(log) = &debug_log {
+                    log.follow(&config);
+                }
                 supervisor.recycle(Arc::clone(&config));
             }
             Err(errors) => {
-                tracing::error!(target: "server", event_id = 1034, %errors, "web.config has changed and cannot be used; what runs goes on as before");
+                tracing::error!(target: "server", event_id = events::MISCONFIGURED, %errors, "web.config has changed and cannot be used; what runs goes on as before");
             }
         }
     }

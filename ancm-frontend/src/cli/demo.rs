@@ -13,6 +13,7 @@ use super::{
     Exit, Failure,
     arguments::{Demo, Ignore, Listen, Run},
     listen::ListenAddress,
+    logging::Logs,
     run,
 };
 
@@ -33,7 +34,7 @@ enum DemoError {
 }
 
 /// Serves the demo until a signal comes, then removes its folder.
-pub fn demo(options: &Demo) -> Result<Exit, Failure> {
+pub fn demo(options: &Demo, logs: &Logs) -> Result<Exit, Failure> {
     let program =
         env::current_exe().map_err(DemoError::Program).map_err(|error| Failure::new(Exit::Failed, error))?;
     let program = program
@@ -47,7 +48,7 @@ pub fn demo(options: &Demo) -> Result<Exit, Failure> {
     // On stdout, as stderr may be read by a program. Nobody need read it.
     let _ = io::stdout().write_all(invitation(folder.path(), &options.listen).as_bytes());
     let (dir, listen) = (folder.path().into(), options.listen.clone());
-    run::run(&Run { dir, listen, exit_on_failure: false, ignore: Ignore::default() })
+    run::run(&Run { dir, listen, exit_on_failure: false, ignore: Ignore::default() }, logs)
 }
 
 /// A published application whose program is this one.

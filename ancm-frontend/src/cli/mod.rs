@@ -22,7 +22,7 @@ pub mod tls;
 
 use std::{error::Error, fmt, io, process::ExitCode};
 
-use self::arguments::Command;
+use self::{arguments::Command, logging::Logs};
 
 /// How the program ends; a supervisor such as systemd acts on these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,19 +48,21 @@ pub enum Exit {
 #[derive(Debug)]
 pub struct Failure {
     exit: Exit,
+    event_id: Option<u32>,
     error: Box<dyn Error + Send + Sync>,
 }
 
 /// Does what was asked, and says on stderr why it could not.
-pub fn execute(command: &Command) -> Exit {
+pub fn execute(command: &Command, logs: &Logs) -> Exit {
     let result = match command {
-        Command::Run(options) => run::run(options),
+        Command::Run(options) => run::run(options, logs),
         Command::Check(options) => explain(options),
-        Command::Demo(options) => demo::demo(options),
+        Command::Demo(options) => demo::demo(options, logs),
         Command::DemoBackend => demo_backend::run(),
     };
     result.unwrap_or_else(|failure| {
-        tracing::error!(target: "server", exit_code = failure.exit as u8, "{failure}");
+        let (exit_code, event_id) = (failure.exit as u8, failure.event_id);
+        tracing::error!(target: "server", event_id, exit_code, "{failure}");
         failure.exit
     })
 }
@@ -78,7 +80,7 @@ fn explain(options: &arguments::Check) -> Result<Exit, Failure> {
 }
 
 /// An error and what caused it, unless the error says so itself.
-fn chain(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut last = text.clone();
     let mut cause = error.source();
@@ -117,7 +119,13 @@ impl From<Exit> for ExitCode {
 impl Failure {
     /// Ends the command with this code because of this error.
     pub fn new(exit: Exit, error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { exit, error: error.into() }
+        Self { exit, event_id: None, error: error.into() }
+    }
+
+    /// Is logged with this number of [`events`](crate::events).
+    pub fn event(mut self, id: u32) -> Self {
+        self.event_id = Some(id);
+        self
     }
 
     /// The code.

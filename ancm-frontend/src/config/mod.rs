@@ -31,6 +31,7 @@ pub(crate) mod attributes;
 mod collections;
 pub mod command;
 mod custom_headers;
+mod debug_settings;
 mod encoding;
 pub mod error;
 pub(crate) mod error_pages;
@@ -39,11 +40,13 @@ mod findings;
 pub(crate) mod gate;
 mod handler_settings;
 mod http_platform;
+mod log_limits;
 mod malformed;
 mod nearest;
 mod note;
 mod reading;
 mod rules;
+mod secret_values;
 pub mod secrets;
 mod settings;
 mod site;
@@ -53,12 +56,15 @@ mod values;
 pub mod variables;
 mod xml;
 
+pub use debug_settings::DebugSettings;
 pub use error::ConfigErrors;
 pub use gate::{GUARDED_SECTIONS, Transport};
+pub use log_limits::LogLimits;
 pub use note::{Note, NoteKind};
 pub(crate) use reading::{Examination, examine};
 pub use reading::{Loaded, Parent, load, load_ignoring, load_inheriting, parse, reload};
 pub(crate) use rules::NOTE_OF_DEVELOPMENT;
+pub(crate) use secret_values::secret_values;
 
 /// One application's configuration.
 ///

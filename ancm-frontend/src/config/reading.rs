@@ -244,7 +244,7 @@ fn read(
         (_, Reach::Below(_)) => {}
         (Some(node), Reach::Own) => {
             rules::check(node, config, findings);
-            handler_settings::remark(node, findings);
+            handler_settings::remark(node, config, findings);
         }
         (None, Reach::Own) if inherits => {}
         (None, Reach::Own) => {

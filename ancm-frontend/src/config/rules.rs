@@ -139,7 +139,7 @@ fn remark_on_attributes(node: Node<'_, '_>, config: &Config, findings: &mut Find
         let written = expand(log.value(), findings.environment);
         if cfg!(not(windows)) && config.stdout_log_enabled && is_windows_absolute(&written) {
             let text = format!(
-                "{} is a path of Windows; here the log goes to a folder of that name in the site root",
+                "{} is a path of Windows, so no log is written here; write one relative to the site root",
                 quoted(&written)
             );
             findings.note(&log.range(), NoteKind::Warning, "windows-path", text);

@@ -93,7 +93,7 @@ pub fn native_path(text: &str) -> String {
 }
 
 /// Whether a path begins with a drive letter or names a share, which only Windows has.
-pub(super) fn is_windows_absolute(text: &str) -> bool {
+pub(crate) fn is_windows_absolute(text: &str) -> bool {
     let text = text.strip_prefix(r"\\?\").unwrap_or(text);
     let mut characters = text.chars();
     let drive = characters.next().is_some_and(|c| c.is_ascii_alphabetic()) && characters.next() == Some(':');

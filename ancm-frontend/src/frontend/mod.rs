@@ -43,8 +43,9 @@ use self::{
     workers::Workers,
 };
 use crate::{
-    application::Application,
+    application::{Application, Logs},
     config::{Config, ConfigErrors, Transport},
+    debug_log::DebugLogs,
     output::Output,
     server::{ConnectionService, Limits, ListenError},
     spawn::Spawner,
@@ -62,6 +63,7 @@ pub struct Options {
     workers: usize,
     limits: Limits,
     spawner: Spawner,
+    debug_logs: Option<DebugLogs>,
 }
 
 /// A frontend that is about to start.
@@ -132,6 +134,7 @@ impl Options {
             workers: thread::available_parallelism().map_or(1, usize::from),
             limits: Limits::default(),
             spawner: Spawner::Direct,
+            debug_logs: None,
         }
     }
 
@@ -162,6 +165,12 @@ impl Options {
     /// How long connections may do nothing.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Gives applications the debug logs that they ask for; their [layer](DebugLogs::layer) must be in the subscriber.
+    pub fn debug_logs(mut self, logs: DebugLogs) -> Self {
+        self.debug_logs = Some(logs);
         self
     }
 
@@ -212,7 +221,7 @@ impl<L> Frontend<L> {
         L::Service: ConnectionService,
     {
         let config = self.options.served()?;
-        let Options { config: _, listen, tls, workers, limits, spawner } = self.options;
+        let Options { config: _, listen, tls, workers, limits, spawner, debug_logs } = self.options;
         let (certificate, tls) = tls.map(tls::Source::open).transpose()?.unzip();
         let listeners = open(&listen, workers, tls.as_ref())?;
         let addresses = listeners.iter().map(|(listeners, _)| listeners.address).collect();
@@ -228,7 +237,8 @@ impl<L> Frontend<L> {
         let control = thread::Builder::new().name("ancm-control".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 following.map(tokio::spawn);
-                let mut application = Application::start(&config, spawner, output.clone(), https_port);
+                let logs = Logs { output: output.clone(), debug: debug_logs };
+                let mut application = Application::start(&config, spawner, logs, https_port);
                 let made = MakeStacks::new(&application, workers, layer);
                 match Workers::start(listeners, workers, limits, &made) {
                     Ok(workers) => {

@@ -18,6 +18,8 @@ use std::{
 use ancm_tower::{app_offline::Page, contract::APP_OFFLINE_FILE};
 use bytes::Bytes;
 
+use crate::events;
+
 /// What has changed so recently may change again without a new time of change: file systems count in steps of up to
 /// two seconds.
 const SETTLED: Duration = Duration::from_secs(3);
@@ -82,10 +84,9 @@ impl Watcher {
             }
             Err(error) => {
                 if !std::mem::replace(&mut self.unreadable, true) {
-                    // ANCM: event 1024, cannot monitor app_offline.
                     tracing::warn!(
                         target: "server",
-                        event_id = 1024,
+                        event_id = events::UNWATCHED,
                         site_root = %self.site_root.display(),
                         error = %error,
                         "the site root cannot be read: {APP_OFFLINE_FILE} is not seen"

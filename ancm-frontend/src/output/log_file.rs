@@ -3,7 +3,7 @@
 //! # Example
 //!
 //! ```
-//! use ancm_frontend::output::{LogFileSettings, Output, Sink};
+//! use ancm_frontend::{config::LogLimits, output::{LogFileSettings, Output, Sink}};
 //!
 //! let site = tempfile::tempdir()?;
 //! let output = Output::start()?;
@@ -11,6 +11,7 @@
 //!     site_root: site.path().to_owned(),
 //!     name: r".\logs\stdout".into(),
 //!     slot: None,
+//!     limits: LogLimits::default(),
 //! });
 //! // For example logs/stdout_20240131235959_4242.log.
 //! assert!(log_file.path().starts_with(site.path().join("logs")));
@@ -26,6 +27,7 @@ use std::{
 use time::OffsetDateTime;
 
 use super::writer::Writer;
+use crate::config::LogLimits;
 
 /// What is known of a log file before it is made.
 #[derive(Clone, Debug)]
@@ -36,9 +38,12 @@ pub struct LogFileSettings {
     pub name: String,
     /// The process's place, if an application has more than one.
     pub slot: Option<usize>,
+    /// How much is kept.
+    pub limits: LogLimits,
 }
 
-/// The log file of one process start; both attempts of a start write to the same.
+/// The log file of one process start, and those that follow it when it is full; both attempts of a start write to
+/// the same.
 ///
 /// It is made and written by a thread of its own, never by the caller, and closed when the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -53,7 +58,7 @@ pub struct LogFile {
 impl LogFileSettings {
     // ANCM: serverprocess.cpp: the time of creation in UTC, the year unpadded, and the pid of the worker process
     // (here ours), not of the backend.
-    pub(super) fn path(&self, at: OffsetDateTime, pid: u32) -> Result<PathBuf, &'static str> {
+    pub(super) fn path(&self, at: OffsetDateTime, pid: u32, number: u32) -> Result<PathBuf, &'static str> {
         // `\\?\` only lifts a limit of Windows; it stands before absolute paths such as `\\?\%home%\LogFiles\stdout`.
         let name = self.name.strip_prefix(r"\\?\").unwrap_or(&self.name).replace('\\', "/");
         if cfg!(not(windows)) && is_windows_path(&name) {
@@ -62,8 +67,10 @@ impl LogFileSettings {
             );
         }
         let slot = self.slot.map(|slot| format!("_{slot}")).unwrap_or_default();
+        // Of several within one second.
+        let number = if number > 1 { format!(".{number}") } else { String::new() };
         let name = format!(
-            "{name}_{}{:02}{:02}{:02}{:02}{:02}_{pid}{slot}.log",
+            "{name}_{}{:02}{:02}{:02}{:02}{:02}_{pid}{slot}{number}.log",
             at.year(),
             u8::from(at.month()),
             at.day(),
@@ -73,6 +80,11 @@ impl LogFileSettings {
         );
         // Collecting takes the `.` out of the middle.
         Ok(self.site_root.join(name).components().collect())
+    }
+
+    /// What the names of all its files begin with.
+    pub(super) fn file_prefix(&self) -> String {
+        self.name.rsplit(['/', '\\']).next().unwrap_or_default().to_owned()
     }
 }
 
@@ -89,7 +101,7 @@ impl LogFile {
         Self { path: path.into(), writer: writer.map(Arc::new) }
     }
 
-    /// Where it is, or would be.
+    /// Where the first one is, or would be.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -107,9 +119,14 @@ mod tests {
 
     use super::*;
 
+    fn settings(name: &str, slot: Option<usize>) -> LogFileSettings {
+        let limits = LogLimits::default();
+        LogFileSettings { site_root: "/site".into(), name: name.into(), slot, limits }
+    }
+
     fn path(name: &str, slot: Option<usize>) -> Result<PathBuf, &'static str> {
         let at = Date::from_calendar_date(2024, Month::January, 31).unwrap().with_hms(7, 5, 9).unwrap();
-        LogFileSettings { site_root: "/site".into(), name: name.into(), slot }.path(at.assume_utc(), 4242)
+        settings(name, slot).path(at.assume_utc(), 4242, 1)
     }
 
     #[test]
@@ -123,6 +140,15 @@ mod tests {
     #[test]
     fn adds_the_slot_when_there_are_several() {
         assert_eq!(path("out", Some(2)).unwrap(), Path::new("/site/out_20240131070509_4242_2.log"));
+    }
+
+    #[test]
+    fn numbers_those_of_one_second() {
+        let at = OffsetDateTime::UNIX_EPOCH;
+        let path = settings("out", Some(2)).path(at, 7, 3).unwrap();
+        assert_eq!(path, Path::new("/site/out_19700101000000_7_2.3.log"));
+        assert_eq!(settings(r".\logs\out", None).file_prefix(), "out");
+        assert_eq!(settings("logs/", None).file_prefix(), "");
     }
 
     #[test]

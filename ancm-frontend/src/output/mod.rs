@@ -14,7 +14,7 @@
 //!
 //! # tokio_test::block_on(async {
 //! let output = Output::start()?;
-//! let pipes = output.pipes(Sink { mask: vec!["secret".into()], ..Sink::default() })?;
+//! let pipes = output.pipes(Sink { tokens: vec!["secret".into()], ..Sink::default() })?;
 //! // `pipes.stdout` and `pipes.stderr` become the streams of a process, and are dropped here.
 //! std::fs::File::from(pipes.stdout).write_all(b"the secret is out\n")?;
 //! drop(pipes.stderr);
@@ -26,15 +26,19 @@
 //! ```
 
 pub mod capture;
+pub(crate) mod file;
 mod lines;
 pub mod log_file;
 pub mod mask;
+mod series;
 mod stream;
+mod target;
 mod writer;
 
 use std::{
     fmt, io,
     os::fd::OwnedFd,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -58,8 +62,12 @@ use self::{
     capture::{Kept, Phase},
     lines::Origin,
     mask::Masker,
+    series::{InUse, Series},
     stream::Stream,
-    writer::Writer,
+};
+pub(crate) use self::{
+    target::Place,
+    writer::{Log, Writer},
 };
 use crate::lease::lease;
 
@@ -77,7 +85,9 @@ pub struct Sink {
     /// The application's name, added to each line in the log; may be empty.
     pub application: String,
     /// What must not be seen: the pairing token.
-    pub mask: Vec<String>,
+    pub tokens: Vec<String>,
+    /// What must not be seen either: other secrets that are known; [`mask`] says what is recognised besides.
+    pub secrets: Vec<String>,
     /// The log file of this start, if it has one.
     pub log_file: Option<LogFile>,
 }
@@ -99,6 +109,7 @@ struct Shared {
     /// The pumps and the threads of log files.
     tasks: TaskTracker,
     lost: Arc<AtomicU64>,
+    in_use: InUse,
     _last: DropGuard,
 }
 
@@ -124,7 +135,13 @@ impl Output {
             });
         })?;
         let runtime = start.recv().map_err(io::Error::other)??;
-        let shared = Shared { runtime, tasks, lost: Arc::default(), _last: last.drop_guard() };
+        let shared = Shared {
+            runtime,
+            tasks,
+            lost: Arc::default(),
+            in_use: InUse::default(),
+            _last: last.drop_guard(),
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
@@ -136,7 +153,7 @@ impl Output {
     ///
     /// When no pipe can be made: there are too many open files.
     pub fn pipes(&self, sink: Sink) -> io::Result<Pipes> {
-        let masker = Masker::new(&sink.mask);
+        let masker = Masker::new(&sink.tokens, &sink.secrets);
         let kept = Arc::new(Mutex::new(Kept::default()));
         let (phase, phases) = watch::channel(Phase::default());
         let (lease, ended) = lease();
@@ -163,19 +180,25 @@ impl Output {
 
     /// Makes the log file of a process start, in the background: this neither waits nor fails.
     ///
-    /// If the file cannot be made, a warning with `event_id` 1004 says so and what is written to it is discarded.
+    /// If the file cannot be made or written, a warning with `event_id` 1004 says so, once, and what is written to it
+    /// is discarded until it can be.
     pub fn log_file(&self, settings: LogFileSettings) -> LogFile {
-        let path = match settings.path(OffsetDateTime::now_utc(), std::process::id()) {
+        let pid = std::process::id();
+        let path = match settings.path(OffsetDateTime::now_utc(), pid, 1) {
             Ok(path) => path,
             Err(reason) => {
                 writer::not_created(settings.name.as_ref(), &reason);
                 return LogFile::new(settings.name.into(), None);
             }
         };
-        let writer =
-            Writer::start(path.as_path().into(), Arc::clone(&self.shared.lost), self.shared.tasks.token())
-                .map_err(|error| writer::not_created(&path, &error));
+        let series = Series::new(settings, path.clone(), pid, Arc::clone(&self.shared.in_use));
+        let writer = self.writer(&path, series).map_err(|error| writer::not_created(&path, &error));
         LogFile::new(path, writer.ok())
+    }
+
+    fn writer(&self, path: &Path, place: impl Place + Send + 'static) -> io::Result<Writer> {
+        let (lost, alive) = (Arc::clone(&self.shared.lost), self.shared.tasks.token());
+        Writer::start(Log::Stdout, path.into(), place, lost, alive)
     }
 
     /// Lines that log files did not get because of a slow or full disk, since the start.

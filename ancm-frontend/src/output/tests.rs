@@ -7,22 +7,24 @@ use std::{
 use rustix::fs::{FileType, Mode};
 
 use super::{events, *};
+use crate::config::LogLimits;
 
 const TOKEN: &str = "2f0c1e3a-7d54-4b7e-9a51-0c3b8e6f4d21";
 
 fn sink(log_file: &LogFile) -> Sink {
-    Sink { mask: vec![TOKEN.into()], log_file: Some(log_file.clone()), ..Sink::default() }
+    Sink { tokens: vec![TOKEN.into()], log_file: Some(log_file.clone()), ..Sink::default() }
 }
 
 /// A log file with a path of the test's choice.
 fn log_file_at(output: &Output, path: &Path) -> LogFile {
-    let writer =
-        Writer::start(path.into(), Arc::clone(&output.shared.lost), output.shared.tasks.token()).unwrap();
-    LogFile::new(path.into(), Some(writer))
+    let in_use = Arc::clone(&output.shared.in_use);
+    let series = Series::new(settings("/".as_ref(), "unused"), path.into(), std::process::id(), in_use);
+    LogFile::new(path.into(), Some(output.writer(path, series).unwrap()))
 }
 
 fn settings(site_root: &Path, name: &str) -> LogFileSettings {
-    LogFileSettings { site_root: site_root.into(), name: name.into(), slot: None }
+    let limits = LogLimits::default();
+    LogFileSettings { site_root: site_root.into(), name: name.into(), slot: None, limits }
 }
 
 fn print(stream: OwnedFd, pieces: &[&[u8]]) {
@@ -126,6 +128,7 @@ async fn names_the_file_by_the_time_in_utc_and_our_own_process() {
     let (time, rest) = rest.split_once('_').unwrap();
     assert!(time.len() == 14 && time.bytes().all(|byte| byte.is_ascii_digit()), "{time}");
     assert_eq!(rest, format!("{}_3.log", std::process::id()));
+    log_file.write(b"a line\n");
     drop(log_file);
     output.finish().await;
     assert_eq!(only_file_in(site.path()).file_name().unwrap().to_str(), Some(name.as_str()));
@@ -151,7 +154,11 @@ async fn goes_on_without_a_file_that_cannot_be_made() {
         event["reason"].contains("File exists") || event["reason"].contains("Not a directory"),
         "{event:?}"
     );
-    assert_eq!(output.dropped_lines(), 0);
+    drop(log_file);
+    output.finish().await;
+    assert_eq!(output.dropped_lines(), 1);
+    let told = events::all(|event| event.get("path") == Some(&path) && event.contains_key("event_id"));
+    assert_eq!(told.len(), 1, "once");
 }
 
 #[test]

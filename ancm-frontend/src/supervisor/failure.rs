@@ -11,10 +11,10 @@
 
 use std::{fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
 
-use ancm_tower::{pairing_token::PairingToken, startup_error::StartFailure};
+use ancm_tower::startup_error::StartFailure;
 
 use super::ready::{Named, NotReady};
-use crate::{config::command::CommandError, output::mask, process::port::PortError};
+use crate::{config::command::CommandError, output::mask::Masker, process::port::PortError};
 
 /// What went wrong.
 #[derive(Debug)]
@@ -38,8 +38,8 @@ pub(super) enum Problem {
 /// What else is known of the attempt.
 #[derive(Debug, Default)]
 pub(super) struct Circumstances {
-    /// Never shown, whoever put it into a command line or a path.
-    pub(super) token: Option<PairingToken>,
+    /// Takes the secrets away that somebody has put into a command line or a path.
+    pub(super) masker: Option<Masker>,
     pub(super) command_line: Option<String>,
     pub(super) directory: PathBuf,
     pub(super) port: Option<u16>,
@@ -64,11 +64,11 @@ impl Problem {
 
     /// Makes the failure that is shown and logged; developers get the details.
     pub(super) fn tell(&self, known: &Circumstances, for_developers: bool) -> StartFailure {
-        let mut failure = StartFailure::new(self.kind()).exactly(known.without_token(&Summary(self, known)));
+        let mut failure = StartFailure::new(self.kind()).exactly(known.masked(&Summary(self, known)));
         for cause in self.causes() {
             failure = failure.cause(*cause);
         }
-        if for_developers { failure.details(known.without_token(known)) } else { failure }
+        if for_developers { failure.details(known.masked(known)) } else { failure }
     }
 
     /// What everybody may know: no path, port or code.
@@ -86,6 +86,18 @@ impl Problem {
                 "The process runs, but does not listen where it was told to."
             }
             Self::Output(_) | Self::NotReady(_) => "The system did not let the application start.",
+        }
+    }
+
+    /// How far the attempt came, in the words of the original.
+    // ANCM: serverprocess.cpp; stages for which there is no occasion here are left out.
+    pub(super) fn stage(&self) -> &'static str {
+        match self {
+            Self::InvalidPort(_) | Self::Port(_) => "SetupListenPort",
+            Self::Token(_) => "SetupAppToken",
+            Self::Command(_) => "SetupCommandLine",
+            Self::Output(_) | Self::Spawn { .. } => "CreateProcess",
+            Self::NotReady(_) => "PostStartCheck",
         }
     }
 
@@ -205,9 +217,9 @@ fn not_listening(
 // === impl Circumstances ===
 
 impl Circumstances {
-    fn without_token(&self, text: &dyn fmt::Display) -> String {
+    fn masked(&self, text: &dyn fmt::Display) -> String {
         let text = text.to_string();
-        self.token.as_ref().map(|token| mask::masked(token.expose(), &text)).unwrap_or(text)
+        self.masker.as_ref().map(|masker| masker.whole(&text)).unwrap_or(text)
     }
 }
 
@@ -239,7 +251,7 @@ mod tests {
 
     fn known() -> Circumstances {
         Circumstances {
-            token: None,
+            masker: None,
             command_line: Some("dotnet Site.dll".into()),
             directory: "/site".into(),
             port: Some(21_396),

@@ -58,7 +58,6 @@
 
 mod child;
 mod environment;
-mod events;
 mod failure;
 mod message;
 mod processes;

@@ -21,8 +21,8 @@ use std::net::SocketAddr;
 use ancm_tower::pairing_token::PairingToken;
 use tokio::time::{Duration, Instant, timeout, timeout_at};
 
-use super::{events, message, processes::Stop};
-use crate::{output::Capture, process::ProcessHandle, spawn::Child};
+use super::{message, processes::Stop};
+use crate::{events, output::Capture, process::ProcessHandle, spawn::Child};
 
 /// How long before the limit half-sent requests are cut.
 // Kestrel would wait for their rest for 30 s.

@@ -18,6 +18,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
+use crate::events;
+
 /// What stands before each further line of a message.
 const INDENT: &str = "                    ";
 
@@ -78,6 +80,18 @@ fn write_app_line(out: &mut Writer<'_>, fields: &Fields) -> fmt::Result {
         write!(out, "{} ", fields.pid)?;
     }
     writeln!(out, "| {}", Cleaned(&fields.message))
+}
+
+/// A line of a debug log.
+pub(super) fn debug_line(level: Level, application: Option<&str>, text: &str) -> Result<String, fmt::Error> {
+    let mut line = String::new();
+    write_clock(&mut line, OffsetDateTime::now_utc())?;
+    write!(line, " {level:<5} {} event_id={}", Cleaned(text), events::DEBUG_LINE)?;
+    if let Some(application) = application.filter(|name| !name.is_empty()) {
+        write!(line, " application={}", Cleaned(application))?;
+    }
+    line.push('\n');
+    Ok(line)
 }
 
 /// The time of the day in UTC; a terminal's owner knows the date.

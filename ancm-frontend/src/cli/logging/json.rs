@@ -6,13 +6,15 @@ use std::fmt::{self, Write};
 
 use time::OffsetDateTime;
 use tracing::{
-    Event, Subscriber,
+    Event, Level, Subscriber,
     field::{Field, Visit},
 };
 use tracing_subscriber::{
     fmt::{FmtContext, FormatEvent, FormatFields, FormattedFields, format::Writer},
     registry::LookupSpan,
 };
+
+use crate::events;
 
 /// Formats an event as one object.
 #[derive(Clone, Copy, Debug)]
@@ -51,6 +53,22 @@ where
         write_spans(context, &mut out)?;
         out.write_str("}\n")
     }
+}
+
+/// A line of a debug log.
+pub(super) fn debug_line(level: Level, application: Option<&str>, text: &str) -> Result<String, fmt::Error> {
+    let mut line = String::from("{\"ts\":\"");
+    super::write_time(&mut line, OffsetDateTime::now_utc())?;
+    write!(line, "\",\"level\":\"{level}\",\"target\":\"server\",\"message\":\"")?;
+    Escaping(&mut line).write_str(text)?;
+    write!(line, "\",\"event_id\":{}", events::DEBUG_LINE)?;
+    if let Some(application) = application {
+        line.push_str(",\"application\":\"");
+        Escaping(&mut line).write_str(application)?;
+        line.push('"');
+    }
+    line.push_str("}\n");
+    Ok(line)
 }
 
 /// The outermost first.

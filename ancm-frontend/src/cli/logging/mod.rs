@@ -24,7 +24,7 @@ use std::{
 };
 
 use time::OffsetDateTime;
-use tracing::Subscriber;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     fmt::{self, format},
@@ -35,10 +35,19 @@ use tracing_subscriber::{
 use self::{human::Human, json::Json};
 use super::arguments::LogFormat;
 
-pub use self::stderr::Logs;
+use self::stderr::Worker;
+use crate::debug_log::DebugLogs;
 
 /// What is logged unless `RUST_LOG` says otherwise; access lines cost more than they are worth to most.
 const DEFAULT_FILTER: &str = "info,access=off";
+
+/// What is logged is written at the latest when this is dropped, unless that takes longer than a few seconds.
+#[derive(Debug)]
+#[must_use = "the log ends when this is dropped"]
+pub struct Logs {
+    debug: DebugLogs,
+    _stderr: Worker,
+}
 
 /// How lines look.
 #[derive(Clone, Copy, Debug)]
@@ -49,30 +58,66 @@ struct Style {
 
 /// Begins to log on stderr; what is dropped at the end of `main` writes what is still waiting.
 pub fn start(format: Option<LogFormat>) -> Logs {
-    let variable = |name| env::var(name).ok();
+    let variable = |name: &str| env::var(name).ok();
     let (filter, complaint) = filter(variable("RUST_LOG").as_deref());
     let style = Style::choose(format, io::stderr().is_terminal(), variable);
-    let (subscriber, logs) = subscriber(style, filter, io::stderr());
+    let (subscriber, logs) = subscriber(style, filter, io::stderr(), &variable);
     // A program that has a subscriber already keeps it.
-    if let (Ok(()), Some(complaint)) = (subscriber.try_init(), complaint) {
-        tracing::warn!(target: "server", "{complaint}");
+    if subscriber.try_init().is_ok() {
+        for complaint in complaint.into_iter().chain(DebugLogs::unknown_words(&variable)) {
+            tracing::warn!(target: "server", "{complaint}");
+        }
     }
     logs
 }
 
-/// What logs in this style to `out`.
+/// What logs in this style to `out`, and to the debug logs that this environment and the applications ask for.
 fn subscriber(
     style: Style,
     filter: EnvFilter,
     out: impl Write + Send + 'static,
+    environment: &dyn Fn(&str) -> Option<String>,
 ) -> (impl Subscriber + Send + Sync + 'static, Logs) {
-    let (writer, logs) = stderr::start(out, style.format);
+    let (writer, worker) = stderr::start(out, style.format);
+    let event_log = writer.clone();
+    let debug = DebugLogs::new(environment, move |level, application, text| {
+        let line = debug_line(style.format, level, application, text);
+        // It never fails and never waits: what is too much is dropped and counted.
+        let _ = event_log.clone().write_all(line.as_bytes());
+    });
     let layer = fmt::layer().with_writer(writer).with_ansi(style.colours).log_internal_errors(false);
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match style.format {
         LogFormat::Human => layer.event_format(Human).boxed(),
         LogFormat::Json => layer.event_format(Json).fmt_fields(format::JsonFields::new()).boxed(),
     };
-    (tracing_subscriber::registry().with(layer.with_filter(filter)), logs)
+    let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter)).with(debug.layer());
+    (subscriber, Logs { debug, _stderr: worker })
+}
+
+/// A line of a debug log, as one of this log.
+fn debug_line(format: LogFormat, level: Level, application: Option<&str>, text: &str) -> String {
+    let line = match format {
+        LogFormat::Human => human::debug_line(level, application, text),
+        LogFormat::Json => json::debug_line(level, application, text),
+    };
+    // Writing to a string cannot fail.
+    line.unwrap_or_default()
+}
+
+// === impl Logs ===
+
+impl Logs {
+    /// The debug logs of applications.
+    pub fn debug(&self) -> &DebugLogs {
+        &self.debug
+    }
+}
+
+impl Drop for Logs {
+    /// Those of applications first: they may have something to say in this one.
+    fn drop(&mut self) {
+        self.debug.finish();
+    }
 }
 
 fn filter(rust_log: Option<&str>) -> (EnvFilter, Option<String>) {
@@ -179,7 +224,7 @@ mod testing {
     pub(super) fn logged(format: LogFormat, act: impl FnOnce()) -> String {
         let (mut reader, writer) = io::pipe().unwrap();
         let style = Style { format, colours: false };
-        let (subscriber, logs) = subscriber(style, EnvFilter::new("trace"), writer);
+        let (subscriber, logs) = subscriber(style, EnvFilter::new("trace"), writer, &|_| None);
         tracing::subscriber::with_default(subscriber, act);
         drop(logs);
         let mut text = String::new();

@@ -21,8 +21,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 
 /// Writes what is still waiting when it is dropped, for at most 1.5 seconds.
 #[derive(Debug)]
-#[must_use = "the log ends when this is dropped"]
-pub struct Logs {
+pub(super) struct Worker {
     worker: Option<WorkerGuard>,
 }
 
@@ -35,18 +34,18 @@ struct Telling<W> {
     losing: bool,
 }
 
-pub(super) fn start(out: impl Write + Send + 'static, format: LogFormat) -> (NonBlocking, Logs) {
+pub(super) fn start(out: impl Write + Send + 'static, format: LogFormat) -> (NonBlocking, Worker) {
     let lost = Arc::new(OnceLock::new());
     let telling = Telling { out, format, lost: Arc::clone(&lost), told: 0, losing: false };
     let (writer, worker) =
         NonBlockingBuilder::default().buffered_lines_limit(QUEUE).thread_name("ancm-log").finish(telling);
     lost.get_or_init(|| writer.error_counter());
-    (writer, Logs { worker: Some(worker) })
+    (writer, Worker { worker: Some(worker) })
 }
 
-// === impl Logs ===
+// === impl Worker ===
 
-impl Drop for Logs {
+impl Drop for Worker {
     fn drop(&mut self) {
         let worker = self.worker.take();
         let (done, wait) = mpsc::channel::<()>();
@@ -134,8 +133,12 @@ mod tests {
 
     fn lines_of_a_reader_that_comes_late(format: LogFormat) -> Vec<String> {
         let (reader, writer) = io::pipe().unwrap();
-        let (subscriber, logs) =
-            super::super::subscriber(Style { format, colours: false }, EnvFilter::new("info"), writer);
+        let (subscriber, logs) = super::super::subscriber(
+            Style { format, colours: false },
+            EnvFilter::new("info"),
+            writer,
+            &|_| None,
+        );
         let pad = "x".repeat(200);
         // Far more than the pipe and the queue take; this returns although nobody reads.
         with_default(subscriber, || {
@@ -172,7 +175,7 @@ mod tests {
     fn ends_although_nobody_ever_reads() {
         let (_reader, writer) = io::pipe().unwrap();
         let style = Style { format: LogFormat::Human, colours: false };
-        let (subscriber, logs) = super::super::subscriber(style, EnvFilter::new("info"), writer);
+        let (subscriber, logs) = super::super::subscriber(style, EnvFilter::new("info"), writer, &|_| None);
         with_default(subscriber, || {
             for _ in 0..2 * QUEUE {
                 tracing::info!("{}", "x".repeat(100));

@@ -12,10 +12,12 @@ use tokio::sync::watch;
 use super::{
     Exit, Failure,
     arguments::{Listen, Run},
+    logging::Logs,
     signals::Signals,
 };
 use crate::{
     config::{self, Config, NOTE_OF_DEVELOPMENT, Note, NoteKind, variables::Environment},
+    events,
     frontend::{Frontend, Options, Running, StartError},
     guard::Guard,
     spawn::Spawner,
@@ -34,7 +36,7 @@ enum RunError {
 }
 
 /// Serves the application until a signal comes.
-pub fn run(options: &Run) -> Result<Exit, Failure> {
+pub fn run(options: &Run, logs: &Logs) -> Result<Exit, Failure> {
     let tls = options.listen.tls.settings(&options.listen.addresses);
     let tls = tls.map_err(|error| Failure::new(Exit::Usage, error))?;
     let config = configuration(options)?;
@@ -50,7 +52,7 @@ pub fn run(options: &Run) -> Result<Exit, Failure> {
             Signals::new().map_err(|error| Failure::new(Exit::Failed, RunError::Signals(error)))?;
         let addresses = addresses(&options.listen)?;
         warn_of_development(&config, &addresses);
-        let mut frontend = Options::new(Arc::new(config)).spawner(spawner);
+        let mut frontend = Options::new(Arc::new(config)).spawner(spawner).debug_logs(logs.debug().clone());
         for (scheme, address) in addresses {
             frontend = match scheme {
                 Scheme::Http => frontend.listen(address),
@@ -103,7 +105,7 @@ async fn failure(mut snapshots: watch::Receiver<Snapshot>) -> String {
 
 fn configuration(options: &Run) -> Result<Config, Failure> {
     let loaded = config::load_ignoring(&options.dir, &options.ignore.sections)
-        .map_err(|errors| Failure::new(Exit::Configuration, errors))?;
+        .map_err(|errors| Failure::new(Exit::Configuration, errors).event(events::MISCONFIGURED))?;
     // Whether that one matters is known with the addresses.
     loaded.notes.iter().filter(|note| note.code != NOTE_OF_DEVELOPMENT).for_each(report);
     Ok(loaded.config)

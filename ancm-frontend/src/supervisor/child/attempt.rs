@@ -18,14 +18,15 @@ use super::{Children, Shared};
 use crate::{
     config::{
         command::{self, Command},
-        secrets,
+        secret_values,
+        secrets::shown_arguments,
     },
-    output::{Capture, Pipes, Sink, capture},
+    events,
+    output::{Capture, Pipes, Sink, capture, mask::Masker},
     process::port::{self, ReservedPort},
     spawn::Launch,
     supervisor::{
         environment::{self, PortWish},
-        events,
         failure::{Circumstances, Problem},
         ready::{NotReady, Wait},
         stop::{self, OUTPUT_LIMIT, Running},
@@ -55,12 +56,13 @@ impl Attempt<'_> {
     pub(super) async fn run(&mut self) -> Result<Running, Problem> {
         let Shared { config, token, .. } = self.shared;
         let token = token.as_ref().map_err(|why| Problem::Token(why.clone()))?;
-        self.known.token = Some(token.clone());
         let port = self.port()?;
         self.known.port = Some(port.number);
         let environment = self.children.sources.build(config, port.number, token.expose());
+        let secrets = secrets(&environment);
+        self.known.masker = Some(Masker::new([token.expose()], &secrets));
         let Command { program, arguments, .. } = self.command()?;
-        let pipes = self.pipes(token)?;
+        let pipes = self.pipes(token, secrets)?;
         let launch = Launch {
             program: program.clone(),
             arguments: arguments.into_iter().map(OsString::from).collect(),
@@ -125,10 +127,11 @@ impl Attempt<'_> {
         Ok(command)
     }
 
-    fn pipes(&self, token: &PairingToken) -> Result<Pipes, Problem> {
+    fn pipes(&self, token: &PairingToken, secrets: Vec<String>) -> Result<Pipes, Problem> {
         let sink = Sink {
             application: self.children.application.clone(),
-            mask: vec![token.expose().to_owned()],
+            tokens: vec![token.expose().to_owned()],
+            secrets,
             log_file: self.shared.log_file.clone(),
         };
         let mut pipes = self.children.output.pipes(sink).map_err(Problem::Output)?;
@@ -146,10 +149,16 @@ impl Attempt<'_> {
         let _ = timeout(OUTPUT_LIMIT, capture.ended()).await;
         self.known.output = capture.text();
         self.known.output_tail = capture.tail();
-        let mut printed = self.shared.printed.lock().unwrap_or_else(PoisonError::into_inner);
+    }
+
+    /// Keeps for the report of the whole start what this attempt knows.
+    pub(super) fn remember(&self) {
+        let mut report = self.shared.report.lock().unwrap_or_else(PoisonError::into_inner);
+        report.command_line.clone_from(&self.known.command_line);
+        report.port = self.known.port;
         // ANCM: serverprocess.cpp reports the beginning of what all attempts printed, together.
-        let room = capture::LIMIT.saturating_sub(printed.chars().count());
-        printed.extend(self.known.output.chars().take(room));
+        let room = capture::LIMIT.saturating_sub(report.printed.chars().count());
+        report.printed.extend(self.known.output.chars().take(room));
     }
 
     pub(super) fn log_started(&self, running: &Running) {
@@ -166,8 +175,9 @@ impl Attempt<'_> {
         );
     }
 
-    pub(super) fn log_failed(&self, failure: &StartFailure, causes: &[&str]) {
-        tracing::error!(
+    pub(super) fn log_failed(&self, failure: &StartFailure, problem: &Problem) {
+        let causes = problem.causes();
+        tracing::warn!(
             target: "server",
             event_id = events::ATTEMPT_FAILED,
             application = self.children.application,
@@ -177,6 +187,7 @@ impl Attempt<'_> {
             pid = self.pid,
             slot = self.shared.slot,
             attempt = self.number,
+            stage = problem.stage(),
             "{}{}{}",
             failure.in_full(),
             if causes.is_empty() { "" } else { " Likely causes: " },
@@ -185,16 +196,21 @@ impl Attempt<'_> {
     }
 }
 
-/// As one would type it; values that may be secrets are masked.
+/// Secrets among the variables of the process: those of web.config, and those that a container was given.
+fn secrets(environment: &[(OsString, OsString)]) -> Vec<String> {
+    secret_values(environment.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?))))
+}
+
+/// As one would type it, but for arguments that may be secrets.
 fn command_line(command: &Command) -> String {
     let quoted = |part: &str| {
         let plain = !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c == '"' || c == '\'');
         if plain { part.to_owned() } else { format!("{part:?}") }
     };
     let mut line = quoted(&command.program.to_string_lossy());
-    for argument in secrets::shown_arguments(&command.arguments) {
+    for argument in &shown_arguments(&command.arguments) {
         line.push(' ');
-        line.push_str(&quoted(&argument));
+        line.push_str(&quoted(argument));
     }
     line
 }

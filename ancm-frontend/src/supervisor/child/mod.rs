@@ -17,7 +17,6 @@ use tokio_util::sync::CancellationToken;
 use self::attempt::Attempt;
 use super::{
     environment::{self, PortWish, Sources},
-    events,
     failure::{Circumstances, Problem},
     processes::{Attempted, Processes, Stop},
     ready::NotReady,
@@ -26,6 +25,7 @@ use super::{
 };
 use crate::{
     config::Config,
+    events,
     output::{LogFile, LogFileSettings, Output},
     spawn::Spawner,
 };
@@ -49,8 +49,16 @@ struct Shared {
     slot: usize,
     token: Result<PairingToken, String>,
     log_file: Option<LogFile>,
-    /// What the attempts that have failed printed.
-    printed: Mutex<String>,
+    report: Mutex<Report>,
+}
+
+/// What the attempts that have failed leave for the report.
+#[derive(Default)]
+struct Report {
+    printed: String,
+    /// Of the last one.
+    command_line: Option<String>,
+    port: Option<u16>,
 }
 
 // === impl Children ===
@@ -85,10 +93,11 @@ impl Processes for Children {
                 site_root: config.site_root.clone(),
                 name: config.stdout_log_file.clone(),
                 slot: (config.processes_per_application > 1).then_some(slot),
+                limits: config.stdout_log_limits(),
             })
         });
         let (config, token) = (Arc::clone(config), token(config));
-        Context { shared: Arc::new(Shared { config, slot, token, log_file, printed: Mutex::default() }) }
+        Context { shared: Arc::new(Shared { config, slot, token, log_file, report: Mutex::default() }) }
     }
 
     async fn attempt(&self, context: Context, number: u8, cancel: CancellationToken) -> Attempted<Running> {
@@ -115,7 +124,8 @@ impl Processes for Children {
             Err(problem) => {
                 let failure = problem.tell(&attempt.known, self.sources.shows_details(config));
                 let failure = self.sources.add_link(failure);
-                attempt.log_failed(&failure, problem.causes());
+                attempt.remember();
+                attempt.log_failed(&failure, &problem);
                 Attempted::Failed { failure, critical: problem.is_critical() }
             }
         }
@@ -149,14 +159,16 @@ impl Processes for Children {
     }
 
     fn give_up(&self, context: &Context, failure: &StartFailure) {
-        let printed = context.shared.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        let report = context.shared.report.lock().unwrap_or_else(PoisonError::into_inner);
         tracing::error!(
             target: "server",
             event_id = events::START_FAILED,
             application = self.application,
             site_root = %context.shared.config.site_root.display(),
+            command_line = report.command_line,
+            port = report.port,
             slot = context.shared.slot,
-            output = printed.as_str(),
+            output = report.printed.as_str(),
             "the application could not be started: {}",
             failure.in_full(),
         );
@@ -165,7 +177,7 @@ impl Processes for Children {
     fn rapid_fail(&self, config: &Config, until: Instant) -> StartFailure {
         let limit = config.rapid_fails_per_minute;
         let pause = until.saturating_duration_since(Instant::now()).as_secs_f64();
-        tracing::error!(
+        tracing::warn!(
             target: "server",
             event_id = events::RAPID_FAIL,
             application = self.application,

@@ -165,7 +165,7 @@ async fn logs_each_failed_attempt_and_in_the_end_what_was_printed() {
     let mut scene = Site::new("exits").run();
     scene.failed().await;
     scene.stop(Duration::ZERO).await;
-    let ids = [(Level::ERROR, 1000), (Level::ERROR, 1000), (Level::ERROR, 1020)];
+    let ids = [(Level::WARN, 1000), (Level::WARN, 1000), (Level::ERROR, 1020)];
     assert!(log.ids().starts_with(&ids), "{:?}", log.ids());
     for expected in ["exit code 3", "attempt=1", "Likely causes:", "plays_its_part"] {
         assert!(log.text(1000).contains(expected), "{expected} in {}", log.text(1000));
