@@ -125,9 +125,9 @@ fn an_application_that_falls_silent_in_the_middle_is_cut() {
 #[test]
 fn the_timeout_counts_silence_and_not_the_whole() {
     let Some(app) = App::site() else { return };
-    let frontend = Frontend::serve(&app.attribute("requestTimeout", "00:00:01"));
-    // 2.4 s in all, never 1 s of silence.
-    let response = frontend.get("/slow?head=400&pieces=5&every=400");
+    let frontend = Frontend::serve(&app.attribute("requestTimeout", "00:00:02"));
+    // 3 s in all, never 2 s of silence.
+    let response = frontend.get("/slow?head=500&pieces=5&every=500");
     assert_eq!((response.status(), response.text().lines().count()), (200, 5));
 }
 

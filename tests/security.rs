@@ -46,7 +46,7 @@ fn a_stranger_at_the_application_s_port_is_refused() {
 #[test]
 fn no_answer_of_ours_holds_the_token() {
     let Some(app) = App::site() else { return };
-    let app = app.attribute("requestTimeout", "00:00:01").body_limit(1000);
+    let app = app.attribute("requestTimeout", "00:00:03").body_limit(1000);
     let frontend = Frontend::serve(&app);
     let (token, _) = secrets(&frontend);
     let long = format!("/{}", "a".repeat(9000));

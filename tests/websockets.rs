@@ -129,7 +129,7 @@ fn an_upgraded_connection_ends_with_either_side() {
 #[test]
 fn an_upgraded_connection_has_no_timeout() {
     let Some(app) = App::site() else { return };
-    let app = app.attribute("requestTimeout", "00:00:01");
+    let app = app.attribute("requestTimeout", "00:00:02");
     let frontend = Frontend::serve(&app);
     let mut client = upgrade(&frontend, &[]);
     // Longer than the limit, which this request is refused by.

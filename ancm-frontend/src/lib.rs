@@ -32,6 +32,7 @@ pub mod dispatch;
 pub mod events;
 pub mod frontend;
 pub mod guard;
+mod http1;
 pub mod lease;
 pub mod offline;
 pub mod output;

@@ -1,7 +1,7 @@
-//! The client's two bodies, as far as the connection's clocks are concerned.
+//! A request's body, read from the client's stream when somebody wants it.
 
 use std::{
-    fmt,
+    fmt, io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -9,125 +9,116 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use pin_project_lite::pin_project;
 
-use super::clocks::{Clocks, Phase};
+use super::head_guard::{Fault, Framing};
 
-/// A request's body; it tells the clocks when we wait for the client.
+/// A request's body.
+#[derive(Default)]
 pub struct ClientBody {
-    inner: Incoming,
-    clocks: Arc<Clocks>,
+    /// `None` once it has ended.
+    source: Option<Arc<dyn Source>>,
+    number: u64,
+    /// What is still to come, if it is known.
+    left: Option<u64>,
 }
 
-pin_project! {
-    /// An answer's body; when it is gone, the request is over.
-    pub struct AnswerBody<B> {
-        #[pin]
-        inner: B,
-        length: Length,
-        over: Over,
-    }
+/// Where bodies come from.
+pub(super) trait Source: Send + Sync {
+    /// The next piece of the body with this number.
+    fn poll_frame(
+        &self,
+        number: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>>;
+    /// Nobody wants the rest of it.
+    fn dropped(&self, number: u64);
 }
 
-/// What hyper is told about the length of an answer's body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Length {
-    /// What the body itself knows.
-    Told,
-    /// Nothing: then it passes on a `Content-Length` though there is no body.
-    Hidden,
+/// Why a request's body broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The client left in the middle of it.
+    #[error("the client left in the middle of its request")]
+    Incomplete,
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Io(io::Error),
+    /// Its framing could be read in two ways.
+    #[error("{0}")]
+    Refused(Fault),
+    /// Its framing is malformed.
+    #[error("{0}")]
+    Malformed(&'static str),
+    /// The request has been answered already.
+    #[error("the request is over")]
+    Over,
 }
-
-struct Over(Option<Arc<Clocks>>);
 
 // === impl ClientBody ===
 
 impl ClientBody {
-    pub(super) fn new(inner: Incoming, clocks: Arc<Clocks>) -> Self {
-        Self { inner, clocks }
+    pub(super) fn new(source: Arc<dyn Source>, number: u64, framing: Framing) -> Self {
+        match framing {
+            Framing::Unsaid | Framing::Length(0) => Self::default(),
+            Framing::Length(length) => Self { source: Some(source), number, left: Some(length) },
+            Framing::Chunked => Self { source: Some(source), number, left: None },
+        }
+    }
+
+    fn end(&mut self) {
+        self.source = None;
+        self.left = None;
     }
 }
 
 impl Body for ClientBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = Pin::new(&mut self.inner).poll_frame(context);
-        self.clocks.awaits_body(frame.is_pending());
-        if let Poll::Ready(Some(Err(_))) = frame {
-            self.clocks.break_off();
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let Some(source) = &this.source else { return Poll::Ready(None) };
+        let frame = source.poll_frame(this.number, context);
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                this.left = this.left.map(|left| left.saturating_sub(length));
+                if this.left == Some(0) || frame.is_trailers() {
+                    this.end();
+                }
+            }
+            Poll::Ready(None | Some(Err(_))) => this.end(),
+            Poll::Pending => {}
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.source.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        match (&self.source, self.left) {
+            (None, _) => SizeHint::with_exact(0),
+            (Some(_), Some(left)) => SizeHint::with_exact(left),
+            (Some(_), None) => SizeHint::default(),
+        }
     }
 }
 
 impl Drop for ClientBody {
     fn drop(&mut self) {
-        self.clocks.awaits_body(false);
+        if let Some(source) = &self.source {
+            source.dropped(self.number);
+        }
     }
 }
 
 impl fmt::Debug for ClientBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ClientBody").field(&self.inner).finish()
-    }
-}
-
-// === impl AnswerBody ===
-
-impl<B> AnswerBody<B> {
-    /// With clocks, they are told when the body is gone.
-    pub(super) fn new(inner: B, length: Length, clocks: Option<Arc<Clocks>>) -> Self {
-        Self { inner, length, over: Over(clocks) }
-    }
-}
-
-impl<B: Body> Body for AnswerBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().inner.poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.length == Length::Told && self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match self.length {
-            Length::Told => self.inner.size_hint(),
-            Length::Hidden => SizeHint::default(),
-        }
-    }
-}
-
-impl<B> fmt::Debug for AnswerBody<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AnswerBody").finish_non_exhaustive()
-    }
-}
-
-impl Drop for Over {
-    fn drop(&mut self) {
-        if let Some(clocks) = &self.0 {
-            clocks.enter(Phase::Idle);
-        }
+        f.debug_struct("ClientBody").field("left", &self.size_hint()).finish_non_exhaustive()
     }
 }

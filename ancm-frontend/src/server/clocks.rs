@@ -1,7 +1,7 @@
 //! What a connection is doing, and for how long it may.
 //!
-//! One [`Clocks`] is shared by the stream under hyper, which sees bytes, and the service above it, which sees
-//! requests. Everything in it is touched by one worker only; the atomics make it `Send`, they are never contended.
+//! One [`Clocks`] is shared by the connection and by the body of its request. Everything in it is touched by one worker
+//! only; the atomics make it `Send`, they are never contended.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed},
@@ -77,18 +77,10 @@ pub(super) struct Clocks {
     write_since: AtomicU64,
     /// When the client ended its side, or took a byte after that; 0: it has not.
     ended_since: AtomicU64,
-    /// Whether hyper will be told when the client leaves, because it waits for bytes.
+    /// Whether somebody waits for bytes, and will be told when the client leaves.
     reading: AtomicBool,
-    /// Whether the stream shall ask the kernel if the client has left.
-    look: AtomicBool,
     /// Whether nothing at all has come yet.
     fresh: AtomicBool,
-    /// Whether the head that is being read is given up.
-    late: AtomicBool,
-    /// Whether the head guard has refused a request, and logged why.
-    refused: AtomicBool,
-    /// Whether a request's body broke off.
-    broken: AtomicBool,
 }
 
 // === impl Limits ===
@@ -112,11 +104,7 @@ impl Clocks {
             write_since: AtomicU64::new(0),
             ended_since: AtomicU64::new(0),
             reading: AtomicBool::new(false),
-            look: AtomicBool::new(false),
             fresh: AtomicBool::new(true),
-            late: AtomicBool::new(false),
-            refused: AtomicBool::new(false),
-            broken: AtomicBool::new(false),
         }
     }
 
@@ -145,15 +133,20 @@ impl Clocks {
     }
 
     /// Bytes have come.
-    pub(super) fn received(&self) {
+    pub(super) fn heard(&self) {
         self.reading.store(false, Relaxed);
         self.fresh.store(false, Relaxed);
+    }
+
+    /// Bytes have come, and there is more to come of what they belong to.
+    pub(super) fn received(&self) {
+        self.heard();
         if self.phase() == Phase::Idle {
             self.enter(Phase::Head);
         }
     }
 
-    /// hyper waits for bytes, so it will see the client leave.
+    /// Somebody waits for bytes, who will see the client leave.
     pub(super) fn reading(&self) {
         self.reading.store(true, Relaxed);
     }
@@ -163,64 +156,21 @@ impl Clocks {
         self.phase() == Phase::Busy && !self.reading.load(Relaxed)
     }
 
-    /// Has the stream ask the kernel, the next time it can.
-    pub(super) fn ask_for_client(&self) {
-        self.look.store(true, Relaxed);
-    }
-
-    /// Whether the stream shall ask now.
-    pub(super) fn look_for_client(&self) -> bool {
-        self.look.load(Relaxed) && self.look.swap(false, Relaxed)
-    }
-
     /// Whether the client has not sent anything yet.
     pub(super) fn is_fresh(&self) -> bool {
         self.fresh.load(Relaxed)
     }
 
-    /// Has the stream tell the client that its head is late, the next time hyper reads.
-    pub(super) fn give_up_head(&self) {
-        self.late.store(true, Relaxed);
+    /// The backend wants more of the request's body than has come, or has got it.
+    pub(super) fn awaits_body(&self, waiting: bool) {
+        Self::mark(&self.body_since, waiting, || self.now());
     }
 
-    /// Whether the stream shall do so now.
-    pub(super) fn is_head_given_up(&self) -> bool {
-        self.late.load(Relaxed)
-    }
-
-    /// The head guard has refused a request.
-    pub(super) fn refuse(&self) {
-        self.refused.store(true, Relaxed);
-    }
-
-    /// Whether it has.
-    pub(super) fn has_refused(&self) -> bool {
-        self.refused.load(Relaxed)
-    }
-
-    /// A request's body broke off: where the next request begins is unknown.
-    pub(super) fn break_off(&self) {
-        self.broken.store(true, Relaxed);
-    }
-
-    /// Whether it did.
-    pub(super) fn has_broken_off(&self) -> bool {
-        self.broken.load(Relaxed)
-    }
-
-    /// The client has ended its side; tells whether there is still something to answer.
-    pub(super) fn client_ended(&self) -> bool {
-        let waits = match self.phase() {
-            Phase::Busy => true,
-            Phase::Idle => self.write_since.load(Relaxed) != 0,
-            Phase::Head | Phase::Tunnel | Phase::Lingering => false,
-        };
-        if waits {
-            // Nobody need look for what is known.
-            self.reading();
-            Self::mark(&self.ended_since, true, || self.now());
-        }
-        waits
+    /// The client has ended its side, behind a request that is whole: that may say only that there will be no other.
+    pub(super) fn client_ended(&self) {
+        // Nobody need look for what is known.
+        self.reading();
+        Self::mark(&self.ended_since, true, || self.now());
     }
 
     /// Whether the client has ended its side.
@@ -228,16 +178,12 @@ impl Clocks {
         self.ended_since.load(Relaxed) != 0
     }
 
-    /// The socket has taken bytes: if there is nobody to read them, the next ones will fail.
+    /// The client's system has taken bytes: if there is nobody to read them, the next ones will fail.
     pub(super) fn wrote(&self) {
+        self.awaits_room(false);
         if self.has_client_ended() {
             self.ended_since.store(self.now(), Relaxed);
         }
-    }
-
-    /// The backend wants more of the request's body than has come, or has got it.
-    pub(super) fn awaits_body(&self, waiting: bool) {
-        Self::mark(&self.body_since, waiting, || self.now());
     }
 
     /// The client does not take what we write, or takes it again.
@@ -324,20 +270,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_client_that_has_ended_its_side_is_answered_only_while_bytes_go_out() {
         let clocks = Clocks::new(Limits::default());
-        assert!(!clocks.client_ended(), "there is nothing to answer");
         clocks.enter(Phase::Busy);
-        assert!(clocks.client_ended());
+        clocks.client_ended();
         for _ in 0..3 {
             tokio::time::advance(LEAVING / 2).await;
             clocks.wrote();
         }
-        assert!(clocks.check().is_ok() && clocks.client_ended());
+        assert!(clocks.check().is_ok() && clocks.has_client_ended());
         advance(1).await;
         assert_eq!(clocks.check(), Err(Overdue::Left));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn only_a_served_request_that_hyper_does_not_read_for_is_unwatched() {
+    async fn only_a_served_request_that_nobody_reads_for_is_unwatched() {
         let clocks = Clocks::new(Limits::default());
         clocks.reading();
         assert!(!clocks.unwatched());

@@ -1,26 +1,34 @@
-//! Accepts connections and serves them: sockets, worker threads, clocks, and hyper above them.
+//! Accepts connections and serves them: sockets, worker threads, clocks, and HTTP/1.1.
 //!
-//! Reading order: `listener` opens the sockets, `worker` accepts from them, `connection` serves one client over a
-//! `stream` that `clocks` and `head_guard` watch (after the handshake of `tls`, where there is one), `adapter` hands
-//! its requests to a tower stack.
+//! The server is our own, because this is where every request comes in: it refuses what could be read in two ways
+//! (`head_guard`) in the same pass in which it reads it, and a connection that is idle holds no buffer.
+//!
+//! Reading order: `listener` opens the sockets, `worker` accepts from them (after the handshake of `tls`, where there
+//! is one), `connection` serves one client: `request` is what it makes of a head, `body` what it reads behind it
+//! through `io`, `answer` what it writes, `upgrade` what becomes of it when protocols are switched. `clocks` say for
+//! how long it may do nothing.
 
-mod adapter;
 mod answer;
 mod body;
 mod clocks;
 mod connection;
+mod date;
 mod head_guard;
+mod io;
 mod listener;
 mod peer;
+mod request;
 mod router;
+mod spare;
 mod stream;
 mod target;
 mod tls;
+mod trailers;
+mod upgrade;
 mod worker;
 
 pub use self::{
-    adapter::{Adapter, AdapterFuture},
-    body::{AnswerBody, ClientBody},
+    body::{BodyError, ClientBody},
     clocks::Limits,
     connection::{Connection, ConnectionService},
     head_guard::{Fault, HeadGuard, Verdict},
@@ -28,6 +36,7 @@ pub use self::{
     router::{Route, Router, RouterFuture},
     stream::ClientStream,
     tls::Socket,
+    upgrade::OnUpgrade,
     worker::{MakeWorkerService, Worker},
 };
 

@@ -31,7 +31,6 @@ use ancm_tower::{BoxError, refusal::Refusal, startup_error::ReturnedRequest};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header::UPGRADE};
 use http_body::Body;
-use hyper::upgrade::OnUpgrade;
 use pin_project_lite::pin_project;
 use socket2::SockRef;
 use tokio::{
@@ -47,7 +46,7 @@ pub use self::{
     hyper_client::{HyperBody, HyperClient, HyperConnection},
     pool::{Pool, Reuse},
 };
-use crate::dispatch::Ticket;
+use crate::{dispatch::Ticket, server::OnUpgrade};
 
 /// The client that the frontend proxies by.
 ///

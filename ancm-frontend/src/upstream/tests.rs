@@ -169,7 +169,7 @@ async fn gives_back<C: Client<SentBody<TestBody>>>(client: C) {
     let mut refused = request(process.ticket(), empty());
     refused.headers_mut().insert("connection", "upgrade".parse().unwrap());
     refused.headers_mut().insert("upgrade", "websocket".parse().unwrap());
-    refused.extensions_mut().insert(hyper::upgrade::on(Request::new(())));
+    refused.extensions_mut().insert(OnUpgrade::new().1);
     let Process { listener, table: _table } = process;
     drop(listener);
     let response = send(&upstream, refused).await;

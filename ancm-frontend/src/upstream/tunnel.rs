@@ -13,15 +13,13 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     time::timeout,
 };
 
 use super::Io;
-use crate::dispatch::Ticket;
+use crate::{dispatch::Ticket, server::OnUpgrade};
 
 /// How long what has been read already may take to be written, once one side has ended.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
@@ -44,7 +42,7 @@ pub(super) async fn run(
 ) {
     match tokio::join!(client, backend) {
         (Ok(client), Ok(backend)) => {
-            if let Err(error) = copy(TokioIo::new(client), backend).await {
+            if let Err(error) = copy(client, backend).await {
                 tracing::debug!(target: "server", %error, "a tunnel broke");
             }
         }

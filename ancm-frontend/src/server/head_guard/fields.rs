@@ -26,9 +26,26 @@ pub(super) enum Kind {
     Trailers,
 }
 
+/// Is told where a line's parts are, counted from the beginning of the piece that is being followed.
+pub(super) trait Marks {
+    /// A name begins here.
+    fn name(&mut self, at: usize);
+    /// The colon behind it.
+    fn colon(&mut self, at: usize);
+    /// The end of its value, blanks included.
+    fn end(&mut self, at: usize);
+}
+
+/// Nobody wants to know.
+impl Marks for () {
+    fn name(&mut self, _: usize) {}
+    fn colon(&mut self, _: usize) {}
+    fn end(&mut self, _: usize) {}
+}
+
 /// How the body of a request ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(in crate::server) enum Framing {
     /// No header says so: there is none.
     Unsaid,
     Length(u64),
@@ -57,6 +74,15 @@ enum Known {
     Length,
     Coding,
     Upgrade,
+}
+
+// === impl Framing ===
+
+impl Framing {
+    /// Whether there is a body at all.
+    pub(in crate::server) fn has_body(self) -> bool {
+        !matches!(self, Self::Unsaid | Self::Length(0))
+    }
 }
 
 // === impl Known ===
@@ -98,12 +124,17 @@ impl Fields {
         self.framing
     }
 
-    /// Whether the answer may switch protocols. hyper never does for HTTP/1.0.
+    /// Whether they belong to a request of HTTP/1.0.
+    pub(super) fn is_old(&self) -> bool {
+        self.kind == Kind::OldRequest
+    }
+
+    /// Whether the answer may switch protocols; HTTP/1.0 knows no such thing.
     pub(super) fn may_switch(&self) -> bool {
         self.upgrade && self.kind == Kind::Request
     }
 
-    pub(super) fn follow(&mut self, bytes: &[u8]) -> Step {
+    pub(super) fn follow<M: Marks>(&mut self, bytes: &[u8], marks: &mut M) -> Step {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             let refuse = |fault| Offence { at, fault };
@@ -115,6 +146,7 @@ impl Fields {
                         b' ' | b'\t' => return Err(refuse(Fault::FoldedLine)),
                         b':' => return Err(refuse(Fault::EmptyName)),
                         _ => {
+                            marks.name(at);
                             self.place = Place::Name { known: Known::beginning_with(byte), seen: 0 };
                             continue;
                         }
@@ -128,6 +160,7 @@ impl Fields {
                     let Some(&byte) = bytes.get(at) else { break };
                     let whole = known.filter(|known| known.text().len() == *seen);
                     let value = self.name_ends(byte, whole).map_err(|fault| Offence { at, fault })?;
+                    marks.colon(at);
                     self.place = Place::Value(value);
                 }
                 Place::Value(value) => {
@@ -136,6 +169,7 @@ impl Fields {
                     at += length;
                     let Some(&byte) = bytes.get(at) else { break };
                     self.value_ends(byte).map_err(|fault| Offence { at, fault })?;
+                    marks.end(at);
                 }
                 Place::LineFeed | Place::LastLineFeed if byte != b'\n' => {
                     return Err(refuse(Fault::BareCarriageReturn));

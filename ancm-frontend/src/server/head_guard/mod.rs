@@ -1,26 +1,22 @@
 //! Refuses what one reader of a connection would take for one request and another for something else.
 //!
 //! Where two readers in a row disagree about where a request ends, the second takes bytes of a body for a request
-//! that the first has never seen (request smuggling). hyper repairs in silence much of what leads there: it takes a
-//! bare LF for a line's end, reads past a length that stands beside chunks, drops the second of two equal lengths.
-//! So the bytes are looked at before hyper parses them, and whatever is not plainly one request is refused.
+//! that the first has never seen (request smuggling). Most parsers repair in silence much of what leads there: they
+//! take a bare LF for a line's end, read past a length that stands beside chunks, drop the second of two equal lengths.
+//! Here whatever is not plainly one request is refused, in the same pass that finds the lines of the head.
 //!
 //! # How it works
 //!
-//! [`HeadGuard`] sees the bytes as they come from the socket, once and in order. It follows the framing of the
-//! messages, so that it knows where the next head begins on a connection that is kept open; a head may come byte by
-//! byte, or ten of them in one read. It keeps a few words of state and no bytes, so a head of any length costs it
-//! nothing (hyper refuses the too large ones), and how the bytes are cut into reads never changes the verdict.
+//! Small machines follow the parts of a message as they come from the socket, once and in order, and refuse at the
+//! first bad byte: `request_line`, `fields` with their `values`, `chunks`. They keep a few words of state and no bytes;
+//! how the bytes are cut into reads never changes the verdict.
 //!
-//! hyper drives: it reads when it wants to, and the gate under it (`gate.rs`) has to say something to each read.
+//! The connection uses two combinations of them. `reader` follows one head and remembers where its lines are, so that
+//! a head is looked at once and taken apart without being searched again. `body_reader` follows a chunked body ahead of
+//! the decoder. [`HeadGuard`] is all of them in a row, for whoever has a stream of requests to judge.
 //!
-//! - Bytes up to a fault are passed on: requests that are complete are served, and their answers go out first.
-//! - Instead of the bad byte, and for ever after, hyper gets a NUL and an end of head. No place of a head allows NUL,
-//!   so hyper itself answers 400 in its order and closes: there is nothing to synchronise. The last line feed of a
-//!   head is passed on only when the whole head is good, so hyper cannot have acted on a bad one.
-//! - A fault in the framing of a body is an I/O error instead: the request's body breaks off, its end never comes.
-//! - After a request that asks for an upgrade, what follows may be a tunnel's bytes or another request: only the answer
-//!   tells. Until it is there nothing more is read; then the guard goes on, or is switched off for good.
+//! What was complete before the bad byte is served, and its answers go out first. A bad head is answered with 400 and
+//! the end; a body that turns out to be bad breaks off, and its end never comes.
 //!
 //! # Example
 //!
@@ -38,10 +34,11 @@
 //! assert!(smuggling[..at].ends_with(b"Transfer-Encoding"));
 //! ```
 
+mod body_reader;
 mod chunks;
 mod fault;
 mod fields;
-mod gate;
+mod reader;
 mod request_line;
 mod scan;
 mod values;
@@ -54,10 +51,14 @@ mod served;
 mod tests;
 
 pub use self::fault::Fault;
-pub(super) use self::gate::Gate;
+pub(super) use self::{
+    body_reader::ChunkedGuard,
+    fields::Framing,
+    reader::{HeadReader, Line},
+};
 use self::{
     chunks::Chunks,
-    fields::{Fields, Framing, Kind},
+    fields::{Fields, Kind},
     request_line::RequestLine,
 };
 
@@ -129,7 +130,7 @@ impl HeadGuard {
             let rest = &bytes[at..];
             let step = match &mut self.state {
                 State::Line(line) => line.follow(rest),
-                State::Fields(fields) | State::Trailers(fields) => fields.follow(rest),
+                State::Fields(fields) | State::Trailers(fields) => fields.follow(rest, &mut ()),
                 State::Body(left) => Ok(body(left, rest)),
                 State::Chunks(chunks) => chunks.follow(rest),
                 State::Unknown if rest.is_empty() => return Verdict::Pass,

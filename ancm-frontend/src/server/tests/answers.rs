@@ -60,11 +60,8 @@ async fn a_connection_goes_on_behind_a_304_with_a_length() {
     let length = [(header::CONTENT_LENGTH, "12")];
     let request = "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let answers = answer_to(request, move || with(304, &length, TestBody::new(Empty::new()))).await;
-    assert_eq!(
-        answers.matches("HTTP/1.1 304 Not Modified\r\ncontent-length: 12\r\n").count(),
-        2,
-        "{answers}"
-    );
+    assert_eq!(answers.matches("HTTP/1.1 304 Not Modified\r\n").count(), 2, "{answers}");
+    assert_eq!(answers.matches("content-length: 12\r\n").count(), 2, "{answers}");
 }
 
 #[tokio::test]

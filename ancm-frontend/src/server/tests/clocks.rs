@@ -80,6 +80,21 @@ async fn a_client_that_stops_reading_is_given_up_and_the_answer_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_that_reads_slowly_but_goes_on_gets_all() {
+    let (mut client, connection) = serve_pipe(10, |_| async { text("x".repeat(300)) });
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+    let start = Instant::now();
+    let mut answer = String::new();
+    while let Ok(byte) = client.read_u8().await {
+        answer.push(byte.into());
+        tokio::time::sleep(Duration::from_secs(5)).await;
+    }
+    assert!(answer.ends_with(&"x".repeat(300)), "{answer}");
+    assert!(start.elapsed() > 10 * Limits::default().idle);
+    connection.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_waits_for_an_answer_may_wait_for_hours() {
     let (mut client, connection) = serve_pipe(4096, |_| async {
         tokio::time::sleep(Duration::from_secs(10_000)).await;

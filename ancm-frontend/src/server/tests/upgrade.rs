@@ -1,7 +1,6 @@
 //! A connection that becomes a tunnel, or does not.
 
 use http::{HeaderValue, StatusCode, header};
-use hyper_util::rt::TokioIo;
 
 use super::*;
 
@@ -9,9 +8,9 @@ const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgra
 
 /// Switches protocols and sends everything back.
 async fn switch(mut request: Request<ClientBody>) -> Answer {
-    let upgrade = hyper::upgrade::on(&mut request);
+    let upgrade = OnUpgrade::take(&mut request).unwrap();
     tokio::spawn(async move {
-        let stream = TokioIo::new(upgrade.await.unwrap());
+        let stream = upgrade.await.unwrap();
         let (mut read, mut write) = tokio::io::split(stream);
         tokio::io::copy(&mut read, &mut write).await.unwrap();
         write.shutdown().await.unwrap();

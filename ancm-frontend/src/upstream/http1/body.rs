@@ -16,12 +16,14 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Http1Connection,
-    chunked::{Chunked, Step},
     head::Framing,
     pump::{Pump, PumpError},
     wire::Wire,
 };
-use crate::upstream::Reclaim;
+use crate::{
+    http1::chunked::{Chunked, Step},
+    upstream::Reclaim,
+};
 
 /// An answer's body, and the connection that it comes by.
 pub struct Http1Body {

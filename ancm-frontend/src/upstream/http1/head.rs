@@ -1,5 +1,7 @@
 //! Heads on the wire: ours to the backend, and the backend's to us.
 
+use std::{mem::MaybeUninit, ops::Range};
+
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version,
@@ -8,7 +10,10 @@ use http::{
 };
 use hyper::ext::ReasonPhrase;
 
-use super::chunked::Chunked;
+use crate::http1::{
+    chunked::Chunked,
+    outgoing::{field, number},
+};
 
 /// The longest head of an answer.
 // ANCM: forwardinghandler.cpp gives its client library the same limit.
@@ -51,16 +56,13 @@ pub(super) fn write(parts: &Parts, length: Option<u64>, out: &mut Vec<u8>) {
     }
     match length {
         Some(0) if !needs_length(&parts.method, &parts.headers) => {}
-        Some(length) => field(out, "content-length", length.to_string().as_bytes()),
+        Some(length) => {
+            out.extend_from_slice(b"content-length: ");
+            number(out, length);
+            out.extend_from_slice(b"\r\n");
+        }
         None => field(out, "transfer-encoding", b"chunked"),
     }
-    out.extend_from_slice(b"\r\n");
-}
-
-fn field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(b": ");
-    out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -69,10 +71,18 @@ fn needs_length(method: &Method, headers: &HeaderMap) -> bool {
     headers.contains_key(CONTENT_LENGTH) || [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
 
-/// Takes an answer's head out of the buffer, if it is all there; interim answers are skipped.
-pub(super) fn read(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, String> {
+/// Where a header line's name and value lie in the buffer.
+pub(super) type Line = (Range<usize>, Range<usize>);
+
+/// Takes an answer's head out of the buffer, if it is all there; interim answers are skipped. What `lines` holds is of
+/// no interest, only its room.
+pub(super) fn read(
+    buffer: &mut BytesMut,
+    method: &Method,
+    lines: &mut Vec<Line>,
+) -> Result<Option<Head>, String> {
     loop {
-        let Some(head) = read_one(buffer, method)? else { return Ok(None) };
+        let Some(head) = read_one(buffer, method, lines)? else { return Ok(None) };
         let status = head.response.status();
         if !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(Some(head));
@@ -80,10 +90,11 @@ pub(super) fn read(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head
     }
 }
 
-fn read_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, String> {
-    let mut lines = [httparse::EMPTY_HEADER; LINES];
-    let mut parsed = httparse::Response::new(&mut lines);
-    let length = match parsed.parse(buffer) {
+fn read_one(buffer: &mut BytesMut, method: &Method, lines: &mut Vec<Line>) -> Result<Option<Head>, String> {
+    let mut fields = [const { MaybeUninit::uninit() }; LINES];
+    let mut parsed = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    let length = match parser.parse_response_with_uninit_headers(&mut parsed, buffer, &mut fields) {
         Ok(httparse::Status::Complete(length)) if length <= HEAD_LIMIT => length,
         Ok(httparse::Status::Partial) if buffer.len() < HEAD_LIMIT => return Ok(None),
         Ok(_) => return Err(format!("the head of its answer is longer than {HEAD_LIMIT} bytes")),
@@ -92,25 +103,31 @@ fn read_one(buffer: &mut BytesMut, method: &Method) -> Result<Option<Head>, Stri
     let (code, minor) = (parsed.code.unwrap_or_default(), parsed.version.unwrap_or_default());
     let status = StatusCode::from_u16(code).map_err(|_| format!("its answer has the status {code}"))?;
     let reason = reason(parsed.reason.unwrap_or_default(), status, buffer);
-    // Where the values lie, so that they can share the buffer instead of being copied.
+    // Where they lie, so that the values can share the buffer instead of being copied.
     let start = buffer.as_ptr() as usize;
-    let mut fields: [(HeaderName, usize, usize); LINES] = std::array::from_fn(|_| (CONNECTION, 0, 0));
-    let count = parsed.headers.len();
-    for (field, line) in fields.iter_mut().zip(parsed.headers.iter()) {
-        let name = HeaderName::from_bytes(line.name.as_bytes())
-            .map_err(|_| format!("its answer has a header with the name {:?}", line.name))?;
-        let begin = if line.value.is_empty() { 0 } else { line.value.as_ptr() as usize - start };
-        *field = (name, begin, begin + line.value.len());
-    }
+    let place = |piece: &[u8]| {
+        let begin = if piece.is_empty() { 0 } else { piece.as_ptr() as usize - start };
+        begin..begin + piece.len()
+    };
+    lines.clear();
+    lines.extend(parsed.headers.iter().map(|line| (place(line.name.as_bytes()), place(line.value))));
     let head = buffer.split_to(length).freeze();
-    let mut headers = HeaderMap::with_capacity(count);
-    for (name, begin, end) in fields.into_iter().take(count) {
-        let value = value(&head, begin, end)
-            .ok_or_else(|| format!("its answer has a malformed value in the header {name}"))?;
-        headers.append(name, value);
-    }
+    let headers = headers(&head, lines)?;
     let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
     finish(status, version, headers, reason, method).map(Some)
+}
+
+fn headers(head: &Bytes, lines: &[Line]) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::with_capacity(lines.len());
+    for (name, value) in lines {
+        let name = &head[name.clone()];
+        let malformed =
+            |what| format!("its answer has a header with the {what} {:?}", String::from_utf8_lossy(name));
+        let value = HeaderValue::from_maybe_shared(head.slice(value.clone()))
+            .map_err(|_| malformed("malformed value, and the name"))?;
+        headers.append(HeaderName::from_bytes(name).map_err(|_| malformed("name"))?, value);
+    }
+    Ok(headers)
 }
 
 /// The reason phrase, unless it is the usual one: that costs nothing to say again.
@@ -129,10 +146,6 @@ fn raw_reason(head: &[u8]) -> &[u8] {
     let phrase = line.get(b"HTTP/1.1 200".len()..).unwrap_or_default();
     let phrase = phrase.strip_suffix(b"\r").unwrap_or(phrase);
     phrase.strip_prefix(b" ").unwrap_or(phrase)
-}
-
-fn value(head: &Bytes, begin: usize, end: usize) -> Option<HeaderValue> {
-    HeaderValue::from_maybe_shared(head.slice(begin..end)).ok()
 }
 
 fn finish(
@@ -223,7 +236,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> Result<Option<Head>, String> {
-        read(&mut BytesMut::from(text), &Method::GET)
+        read(&mut BytesMut::from(text), &Method::GET, &mut Vec::new())
     }
 
     fn parsed(text: &str) -> Head {
@@ -261,7 +274,7 @@ mod tests {
         let mut buffer = BytesMut::new();
         for (index, byte) in text.bytes().enumerate() {
             buffer.extend_from_slice(&[byte]);
-            let Some(head) = read(&mut buffer, &Method::GET).unwrap() else { continue };
+            let Some(head) = read(&mut buffer, &Method::GET, &mut Vec::new()).unwrap() else { continue };
             assert_eq!(index, text.len() - 3);
             assert_eq!(head.response.headers().get_all("set-cookie").iter().count(), 2);
             assert_eq!(head.response.extensions().get::<ReasonPhrase>().unwrap().as_bytes(), b"Fine");
@@ -301,7 +314,7 @@ mod tests {
             let text = format!("HTTP/1.1 {status} X\r\ncontent-length: 5\r\n\r\n");
             assert_eq!(parsed(&text).framing, Framing::Length(0), "{status}");
         }
-        let to_head = |text: &str| read(&mut BytesMut::from(text), &Method::HEAD);
+        let to_head = |text: &str| read(&mut BytesMut::from(text), &Method::HEAD, &mut Vec::new());
         let head = to_head("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n").unwrap().unwrap();
         assert_eq!(head.framing, Framing::Length(0));
         assert!(to_head("HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 5\r\n\r\n").is_err());
@@ -355,12 +368,12 @@ mod tests {
     proptest! {
         #[test]
         fn bytes_of_any_kind_never_panic(text: Vec<u8>) {
-            let _ = read(&mut BytesMut::from(&text[..]), &Method::GET);
+            let _ = read(&mut BytesMut::from(&text[..]), &Method::GET, &mut Vec::new());
         }
 
         #[test]
         fn lines_of_any_kind_never_panic(lines in "(HTTP/1[.][01] [0-9]{3} [a-z]*\r\n)?([A-Za-z-]{0,9}: ?[ -~]{0,9}\r?\n){0,9}\r\n") {
-            let _ = read(&mut BytesMut::from(&lines[..]), &Method::GET);
+            let _ = read(&mut BytesMut::from(&lines[..]), &Method::GET, &mut Vec::new());
         }
     }
 }

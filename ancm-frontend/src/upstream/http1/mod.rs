@@ -8,11 +8,10 @@
 //! may stop for long (the client does not read on), and the request must not stop with it: a task of its own sends
 //! the rest.
 //!
-//! Reading order: `pump` sends, `head` and `chunked` read from a `wire`, `body` is what remains when the head has
+//! Reading order: `pump` sends, `head` reads from a `wire`, `body` is what remains when the head has
 //! been read.
 
 mod body;
-mod chunked;
 mod head;
 mod pump;
 #[cfg(test)]
@@ -192,7 +191,7 @@ where
     fn poll_head(&self, context: &mut Context<'_>, wire: &mut Wire) -> Poll<Result<Head, ExchangeError<B>>> {
         loop {
             if !wire.read.is_empty() {
-                match head::read(&mut wire.read, &self.method) {
+                match head::read(&mut wire.read, &self.method, &mut wire.lines) {
                     Ok(Some(head)) => return Poll::Ready(Ok(head)),
                     Ok(None) => {}
                     Err(detail) => return Poll::Ready(Err(failed("http_protocol_error", detail))),

@@ -13,6 +13,8 @@ use tokio::{
 };
 use tokio_util::io::poll_read_buf;
 
+use super::head::Line;
+
 /// Read at once at first; doubled as long as the backend fills it, halved when it does not nearly.
 const FIRST_READ: usize = 8 * 1024;
 const LARGEST_READ: usize = 256 * 1024;
@@ -28,6 +30,8 @@ pub(super) struct Wire {
     room: usize,
     /// The buffer of the last request's head.
     pub(super) head: Vec<u8>,
+    /// Room for what a head consists of.
+    pub(super) lines: Vec<Line>,
 }
 
 /// The socket, whole unless the request is still being sent while its answer is read.
@@ -42,7 +46,7 @@ pub(super) enum Stream {
 impl Wire {
     pub(super) fn new(stream: TcpStream) -> Self {
         let stream = Stream::Whole(stream);
-        Self { stream, read: BytesMut::new(), room: FIRST_READ, head: Vec::new() }
+        Self { stream, read: BytesMut::new(), room: FIRST_READ, head: Vec::new(), lines: Vec::new() }
     }
 
     /// Reads once into the buffer; 0 is the end. While there is nothing to read, no room is held for it.

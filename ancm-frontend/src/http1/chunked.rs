@@ -14,7 +14,7 @@ const TRAILER_LINES: usize = 64;
 
 /// Where in the body we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Chunked {
+pub(crate) enum Chunked {
     /// Before a size.
     Size,
     /// Inside of a chunk: this much of it is still to come.
@@ -29,7 +29,7 @@ pub(super) enum Chunked {
 
 /// What the buffer held.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// Nothing that is complete: read more.
     More,
     /// A piece of the body.
@@ -44,7 +44,7 @@ pub(super) enum Step {
 
 impl Chunked {
     /// Takes the next piece out of the buffer.
-    pub(super) fn step(&mut self, buffer: &mut BytesMut) -> Result<Step, &'static str> {
+    pub(crate) fn step(&mut self, buffer: &mut BytesMut) -> Result<Step, &'static str> {
         loop {
             match *self {
                 Self::Done => return Ok(Step::End),

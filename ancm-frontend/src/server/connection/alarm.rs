@@ -1,0 +1,79 @@
+//! Wakes a connection when one of its clocks may have run out.
+//!
+//! A timer costs more to set than a request costs to serve. So it is set generously, for long after the request under way
+//! as a rule, and only brought forward when it must be.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep};
+
+use crate::server::clocks::{Clocks, Phase};
+
+/// How often we look for a client whose bytes nobody reads.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long a client that has just connected may take to send its first request, though we are to accept no more.
+const FIRST_REQUEST: Duration = Duration::from_millis(250);
+pin_project! {
+    /// The timer of a connection.
+    pub(super) struct Alarm {
+        #[pin]
+        sleep: Sleep,
+        // It has been polled since it was set: it will wake us.
+        polled: bool,
+    }
+}
+
+// === impl Alarm ===
+
+impl Alarm {
+    pub(super) fn new(after: Duration) -> Self {
+        Self { sleep: tokio::time::sleep(after), polled: false }
+    }
+
+    pub(super) fn set(self: Pin<&mut Self>, at: Instant) {
+        let this = self.project();
+        this.sleep.reset(at);
+        *this.polled = false;
+    }
+
+    /// Ready when it is time to look, which may be earlier than it was set for.
+    pub(super) fn poll(
+        mut self: Pin<&mut Self>,
+        earlier: Option<Instant>,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        if let Some(earlier) = earlier.filter(|&earlier| earlier < self.sleep.deadline()) {
+            self.as_mut().set(earlier);
+        }
+        let this = self.project();
+        if *this.polled && !this.sleep.is_elapsed() {
+            return Poll::Pending;
+        }
+        *this.polled = true;
+        ready!(this.sleep.poll(context));
+        *this.polled = false;
+        Poll::Ready(())
+    }
+}
+
+/// Whether a first request may still be on its way: the client connected before it could know of the drain.
+pub(super) fn is_awaited(clocks: &Clocks, patience: &mut Option<Instant>) -> bool {
+    clocks.is_fresh() && Instant::now() < *patience.get_or_insert_with(|| Instant::now() + FIRST_REQUEST)
+}
+
+/// When to look at the latest, if there is reason to.
+pub(super) fn look_by(clocks: &Clocks, patience: Option<Instant>) -> Option<Instant> {
+    if clocks.unwatched() {
+        Some(Instant::now() + LOOK_EVERY)
+    } else if matches!(clocks.phase(), Phase::Head | Phase::Lingering) || clocks.has_client_ended() {
+        Some(clocks.check().unwrap_or_else(|_| Instant::now()))
+    } else {
+        patience.filter(|_| clocks.is_fresh())
+    }
+}

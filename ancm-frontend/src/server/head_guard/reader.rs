@@ -1,0 +1,147 @@
+//! Follows one head as it comes, and remembers where its lines are.
+
+use std::ops::Range;
+
+use super::{
+    Fault, Offence,
+    fields::{Fields, Framing, Kind, Marks},
+    request_line::RequestLine,
+};
+
+/// A head that is coming in.
+#[derive(Debug)]
+pub(in crate::server) struct HeadReader {
+    state: State,
+    /// How much of it has come.
+    length: usize,
+    lines: Vec<Line>,
+}
+
+/// Where a header line's parts are, counted from the beginning of the head.
+#[derive(Clone, Debug, Default)]
+pub(in crate::server) struct Line {
+    pub(in crate::server) name: Range<usize>,
+    /// With the blanks around it.
+    pub(in crate::server) value: Range<usize>,
+}
+
+#[derive(Debug)]
+enum State {
+    Line(RequestLine),
+    Fields(Fields),
+}
+
+struct At<'a> {
+    base: usize,
+    lines: &'a mut Vec<Line>,
+}
+
+// === impl HeadReader ===
+
+impl HeadReader {
+    /// Before the first byte; `lines` is room to be used.
+    pub(in crate::server) fn new() -> Self {
+        Self { state: State::Line(RequestLine::new()), length: 0, lines: Vec::new() }
+    }
+
+    /// Takes room for lines, or gives it away.
+    pub(in crate::server) fn lines_mut(&mut self) -> &mut Vec<Line> {
+        &mut self.lines
+    }
+
+    /// The lines of the head so far.
+    pub(in crate::server) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// Begins anew.
+    pub(in crate::server) fn reset(&mut self) {
+        self.state = State::Line(RequestLine::new());
+        self.length = 0;
+        self.lines.clear();
+    }
+
+    /// Takes the bytes that follow those of the last call; how long the head is, once it is complete.
+    pub(in crate::server) fn follow(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+        let start = self.length;
+        let mut at = 0;
+        if let State::Line(line) = &mut self.state {
+            match line.follow(bytes) {
+                Ok(Some(length)) => {
+                    at = length;
+                    let kind = if line.is_old() { Kind::OldRequest } else { Kind::Request };
+                    self.state = State::Fields(Fields::new(kind));
+                }
+                Ok(None) => at = bytes.len(),
+                Err(Offence { fault, .. }) => return Err(fault),
+            }
+        }
+        if let State::Fields(fields) = &mut self.state {
+            let mut marks = At { base: start + at, lines: &mut self.lines };
+            match fields.follow(&bytes[at..], &mut marks) {
+                Ok(Some(length)) => {
+                    self.length = start + at + length;
+                    return Ok(Some(self.length));
+                }
+                Ok(None) => {}
+                Err(Offence { fault, .. }) => return Err(fault),
+            }
+        }
+        self.length = start + bytes.len();
+        Ok(None)
+    }
+
+    /// Whether a request has begun, empty lines aside.
+    pub(in crate::server) fn has_begun(&self) -> bool {
+        !matches!(&self.state, State::Line(line) if line.has_not_begun())
+    }
+
+    /// How much of the head has come.
+    pub(in crate::server) fn length(&self) -> usize {
+        self.length
+    }
+
+    /// Whether the request is of HTTP/1.0.
+    pub(in crate::server) fn is_old(&self) -> bool {
+        match &self.state {
+            State::Line(line) => line.is_old(),
+            State::Fields(fields) => fields.is_old(),
+        }
+    }
+
+    /// How the body ends.
+    pub(in crate::server) fn framing(&self) -> Framing {
+        match &self.state {
+            State::Line(_) => Framing::Unsaid,
+            State::Fields(fields) => fields.framing(),
+        }
+    }
+
+    /// Whether the answer may switch protocols.
+    pub(in crate::server) fn may_switch(&self) -> bool {
+        matches!(&self.state, State::Fields(fields) if fields.may_switch())
+    }
+}
+
+// === impl At ===
+
+impl Marks for At<'_> {
+    fn name(&mut self, at: usize) {
+        let start = self.base + at;
+        self.lines.push(Line { name: start..start, value: start..start });
+    }
+
+    fn colon(&mut self, at: usize) {
+        let colon = self.base + at;
+        if let Some(line) = self.lines.last_mut() {
+            line.name.end = colon;
+            line.value = colon + 1..colon + 1;
+        }
+    }
+
+    fn end(&mut self, at: usize) {
+        if let Some(line) = self.lines.last_mut() {
+            line.value.end = self.base + at;
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A head that has been read, as a request; and what its answer will have to know of it.
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
+    header::{CONNECTION, EXPECT, TE},
+};
+
+use ancm_tower::refusal::Refusal;
+
+use super::head_guard::{HeadReader, Line};
+
+/// More lines than any backend takes, so that those which are too many for it are refused with a reason.
+const MOST_LINES: usize = 1000;
+
+/// What outlives the request.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct About {
+    /// The answer has no body.
+    pub(super) is_head: bool,
+    /// It is of HTTP/1.0.
+    pub(super) is_old: bool,
+    /// Another request may follow.
+    pub(super) keep_alive: bool,
+    /// The client takes trailers.
+    pub(super) trailers: bool,
+    /// The client waits to be asked for its body.
+    pub(super) expects: bool,
+}
+
+/// Makes a request of a head whose bytes have passed the guard.
+pub(super) fn request(head: &Bytes, reader: &HeadReader) -> Result<(Request<()>, About), Refusal> {
+    const LINE: Refusal = Refusal::BadRequest { reason: "the request line is malformed" };
+    if reader.lines().len() > MOST_LINES {
+        return Err(Refusal::HeadTooLarge { what: "lines", limit: MOST_LINES });
+    }
+    let start = if head.starts_with(b"\r\n") { 2 } else { 0 };
+    let blank = |from: usize| head[from..].iter().position(|&byte| byte == b' ').map(|at| from + at);
+    let method_end = blank(start).ok_or(LINE)?;
+    let target_end = blank(method_end + 1).ok_or(LINE)?;
+    let mut request = Request::new(());
+    *request.method_mut() = Method::from_bytes(&head[start..method_end]).map_err(|_| LINE)?;
+    *request.uri_mut() = Uri::from_maybe_shared(head.slice(method_end + 1..target_end))
+        .map_err(|_| Refusal::BadRequest { reason: "the target is malformed" })?;
+    if reader.is_old() {
+        *request.version_mut() = Version::HTTP_10;
+    }
+    *request.headers_mut() = headers(head, reader.lines())?;
+    let about = about(&request);
+    Ok((request, about))
+}
+
+fn headers(head: &Bytes, lines: &[Line]) -> Result<HeaderMap, Refusal> {
+    const MALFORMED: Refusal = Refusal::BadRequest { reason: "a header is malformed" };
+    // Room for what the layers add.
+    let mut headers = HeaderMap::with_capacity(lines.len() + 4);
+    for line in lines {
+        let name = HeaderName::from_bytes(&head[line.name.clone()]).map_err(|_| MALFORMED)?;
+        let (mut start, mut end) = (line.value.start, line.value.end);
+        let is_blank = |at: usize| matches!(head[at], b' ' | b'\t');
+        while start < end && is_blank(start) {
+            start += 1;
+        }
+        while start < end && is_blank(end - 1) {
+            end -= 1;
+        }
+        let value = HeaderValue::from_maybe_shared(head.slice(start..end)).map_err(|_| MALFORMED)?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+fn about(request: &Request<()>) -> About {
+    let headers = request.headers();
+    let is_old = request.version() == Version::HTTP_10;
+    // RFC 9112 9.3.
+    let keep_alive = if is_old {
+        says(headers, &CONNECTION, "keep-alive") && !says(headers, &CONNECTION, "close")
+    } else {
+        !says(headers, &CONNECTION, "close")
+    };
+    About {
+        is_head: request.method() == Method::HEAD,
+        is_old,
+        keep_alive,
+        trailers: !is_old && says(headers, &TE, "trailers"),
+        expects: !is_old && says(headers, &EXPECT, "100-continue"),
+    }
+}
+
+/// Whether a list has this item.
+pub(super) fn says(headers: &HeaderMap, name: &HeaderName, item: &str) -> bool {
+    headers.get_all(name).iter().any(|line| has(line, item))
+}
+
+/// Whether a line of a list has this item.
+pub(super) fn has(line: &HeaderValue, item: &str) -> bool {
+    line.as_bytes()
+        .split(|&byte| byte == b',')
+        .any(|each| each.trim_ascii().eq_ignore_ascii_case(item.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<(Request<()>, About), Refusal> {
+        let mut reader = HeadReader::new();
+        assert_eq!(reader.follow(text.as_bytes()), Ok(Some(text.len())), "{text}");
+        request(&Bytes::copy_from_slice(text.as_bytes()), &reader)
+    }
+
+    fn about(lines: &str) -> About {
+        read(&format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n")).unwrap().1
+    }
+
+    #[test]
+    fn takes_a_head_as_it_is() {
+        let text =
+            "GET /a%2Fb?c=%3F? HTTP/1.1\r\nHost: a\r\nCookie:\t x=1 \r\nempty:\r\ncookie: y\t2\r\n\r\n";
+        let (request, _) = read(text).unwrap();
+        assert_eq!((request.method(), request.version()), (&Method::GET, Version::HTTP_11));
+        assert_eq!(request.uri(), "/a%2Fb?c=%3F?");
+        let cookies: Vec<_> = request.headers().get_all("cookie").iter().collect();
+        assert_eq!(cookies, ["x=1", "y\t2"]);
+        assert_eq!(request.headers()["empty"], "");
+    }
+
+    #[test]
+    fn takes_the_empty_line_before_a_request() {
+        let (request, about) = read("\r\nHEAD * HTTP/1.0\r\n\r\n").unwrap();
+        assert_eq!((request.method(), request.version()), (&Method::HEAD, Version::HTTP_10));
+        assert!(about.is_head && about.is_old && !about.keep_alive);
+    }
+
+    #[test]
+    fn keeps_a_connection_as_the_client_asks_for() {
+        assert!(about("").keep_alive);
+        assert!(!about("Connection: x, Close\r\n").keep_alive);
+        assert!(read("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").unwrap().1.keep_alive);
+    }
+
+    #[test]
+    fn knows_what_the_client_takes_and_waits_for() {
+        assert!(about("TE: deflate, trailers\r\n").trailers && !about("").trailers);
+        assert!(about("Expect: 100-Continue\r\n").expects && !about("Expect: else\r\n").expects);
+    }
+
+    #[test]
+    fn refuses_a_target_that_is_none() {
+        let refusal = read("GET a|b HTTP/1.1\r\nHost: a\r\n\r\n").unwrap_err();
+        assert_eq!(refusal.status(), 400);
+    }
+
+    #[test]
+    fn refuses_more_lines_than_anybody_takes() {
+        let lines = "x: y\r\n".repeat(MOST_LINES + 1);
+        assert_eq!(read(&format!("GET / HTTP/1.0\r\n{lines}\r\n")).unwrap_err().status(), 431);
+    }
+}
