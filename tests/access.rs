@@ -105,6 +105,28 @@ fn a_site_that_nobody_could_reach_is_not_served_unless_that_is_accepted() {
 }
 
 #[test]
+fn one_of_several_that_nobody_could_reach_is_told_so_and_the_others_are_served() {
+    let (open, closed) = (site("", ""), site("", &flags("Ssl")));
+    let frontend = Start::run_several(&[("/", &open), ("/closed", &closed)]).serve();
+    assert_eq!(plain(&frontend, "/record"), "200");
+    assert_eq!(plain(&frontend, "/closed/record"), "500.0");
+    put(&open, "", &flags("Ssl"));
+    frontend.log.event(1034, 2);
+    assert_eq!(plain(&frontend, "/record"), "200");
+}
+
+#[test]
+fn parts_of_an_application_below_another_are_counted_from_its_own_path() {
+    let files = Files::new();
+    let (open, other) = (site("", ""), site("", &flags("Ssl")));
+    let start = Start::run_several(&[("/", &open), ("/shop", &other)]);
+    let frontend = files.add_to(start).serve();
+    assert_eq!(plain(&frontend, "/shop/record"), "200");
+    assert_eq!(plain(&frontend, "/shop/record/admin"), "403.4");
+    assert_eq!(plain(&frontend, "/record/admin"), "200");
+}
+
+#[test]
 fn a_change_that_nobody_could_meet_does_not_replace_what_runs() {
     let app = site("", "");
     let frontend = Frontend::serve(&app);

@@ -3,6 +3,7 @@
 #![expect(non_snake_case, reason = "a test that proves a row of `conformance` carries its id: `P3_…`")]
 
 mod access;
+mod applications;
 mod backend;
 mod bad_answers;
 mod configuration;
@@ -13,9 +14,12 @@ mod demo;
 mod error_pages;
 mod events;
 mod fidelity;
+mod generations;
 mod head_guard;
 mod headers;
+mod inheritance;
 mod lifecycle;
+mod neighbours;
 mod offline;
 mod output;
 mod recycling;

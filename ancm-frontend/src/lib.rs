@@ -10,6 +10,7 @@
 //!  dispatch    which process gets the request
 //!  upstream    the request on its way to the process, and the answer
 //!
+//!  binding     where an application is served: host and path base
 //!  application one application: its supervisor and the files it obeys
 //!  supervisor  starts, watches, recycles and stops processes
 //!  spawn guard how a process is started so that it does not outlive us
@@ -25,6 +26,7 @@
 //! ```
 
 pub mod application;
+pub mod binding;
 pub mod cli;
 pub mod config;
 pub mod debug_log;

@@ -49,7 +49,10 @@ pub(crate) const DEFECTS: &[Departure] = &[
         theirs: "requestTimeout is kept in one place for the whole worker, so that applications pick up each other's",
         ours: "a time limit belongs to the configuration it was read from",
         why: "",
-        tests: &["recycling::new_settings_hold_for_new_requests"],
+        tests: &[
+            "recycling::new_settings_hold_for_new_requests",
+            "neighbours::the_time_limit_of_one_is_not_that_of_the_others",
+        ],
     },
     Departure {
         id: "D6",
@@ -277,9 +280,12 @@ pub(crate) const DEFECTS: &[Departure] = &[
     Departure {
         id: "D32",
         theirs: "an invalid configuration is 500.0, with an empty page",
-        ours: "of the only application: the frontend does not start and prints every fault with its line and a fix",
+        ours: "of the only application: the frontend does not start and prints every fault with its line and a fix; of one of several: 500.0, with a page that says so, until the file is right",
         why: "nobody deploys a site that cannot be served without noticing",
-        tests: &["configuration::all_faults_are_reported_at_once_with_place_range_and_fix"],
+        tests: &[
+            "configuration::all_faults_are_reported_at_once_with_place_range_and_fix",
+            "neighbours::one_that_is_configured_wrongly_is_answered_500_while_the_others_are_served",
+        ],
     },
     Departure {
         id: "D33",
@@ -364,6 +370,16 @@ pub(crate) const DEFECTS: &[Departure] = &[
     },
     Departure {
         id: "D41",
+        theirs: "a change is looked up by what the path of its file begins with: one of `/app1` recycles `/app10` as well",
+        ours: "an application is recycled by its own web.config and by those that it inherits from",
+        why: "",
+        tests: &[
+            "neighbours::a_changed_file_is_that_of_one_path_and_not_of_all_that_begin_like_it",
+            "inheritance::a_touched_file_of_the_child_leaves_the_parent_alone",
+        ],
+    },
+    Departure {
+        id: "D42",
         theirs: "errors are HTML, whoever asks",
         ours: "a client that prefers JSON gets `application/problem+json`; `*/*`, or no Accept, is HTML",
         why: "programs can read it",

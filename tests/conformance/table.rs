@@ -49,14 +49,14 @@ pub(crate) const ROWS: &[Row] = &[
         original: "MultipleAppTests.Startup (IISExpress: OutOfProcess/MultipleAppTests.cs)",
         asserts: "ten applications that start at the same instant all answer: no two have one port",
         stand: Stand::AsItIs,
-        tests: &[],
+        tests: &["applications::H3_ten_applications_started_at_once_all_answer"],
     },
     Row {
         id: "H4",
         original: "RunsTwoOutOfProcessApps (MultiApplicationTests.cs)",
         asserts: "`/app1` and `/app2` are served by two processes",
         stand: Stand::AsItIs,
-        tests: &[],
+        tests: &["applications::H4_two_applications_have_processes_of_their_own"],
     },
     Row {
         id: "H5",

@@ -74,7 +74,10 @@ pub(crate) const ROWS: &[Row] = &[
         asserts: "web.config, the parent's too, is renamed away and back: a new process, and its files \
                   are free",
         stand: Stand::AsItIs,
-        tests: &[],
+        tests: &[
+            "inheritance::V8_an_application_whose_web_config_was_moved_away_and_back_has_a_new_process",
+            "inheritance::V8_an_application_whose_parents_web_config_was_moved_away_and_back_has_a_new_process",
+        ],
     },
     Row {
         id: "V9",
@@ -85,7 +88,10 @@ pub(crate) const ROWS: &[Row] = &[
             "rewrite rules are reported and not carried out, which is what a server in front is for; a \
              change of the file that holds them is a change",
         ),
-        tests: &["conformance::v1::stopping::V9_recycle_of_an_application_with_a_rewrite_rule"],
+        tests: &[
+            "conformance::v1::stopping::V9_recycle_of_an_application_with_a_rewrite_rule",
+            "inheritance::V9_recycle_below_a_parent_with_a_rewrite_rule",
+        ],
     },
     Row {
         id: "V10",

@@ -94,6 +94,27 @@ impl Start {
         start
     }
 
+    /// `ancm COMMAND --app BINDING=DIR …`; whoever has made the applications keeps them.
+    pub(crate) fn several(command: &str, apps: &[(&str, &App)]) -> Self {
+        let mut start = Self {
+            wrapper: Vec::new(),
+            arguments: vec![command.into()],
+            environment: Vec::new(),
+            folder: None,
+        };
+        start.environment.push(("ANCM_FRONTEND_LOG_FORMAT".into(), "json".into()));
+        for (binding, app) in apps {
+            start = start.argument("--app").argument(&format!("{binding}={}", app.root().display()));
+        }
+        start.environment.extend(apps.iter().flat_map(|(_, app)| app.environment()));
+        start
+    }
+
+    /// `ancm run --app BINDING=DIR … -l 127.0.0.1:0`.
+    pub(crate) fn run_several(apps: &[(&str, &App)]) -> Self {
+        Self::several("run", apps).argument("-l").argument("127.0.0.1:0")
+    }
+
     pub(crate) fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.into());
         self
@@ -206,6 +227,18 @@ impl Frontend {
     pub(crate) fn started(&self, n: usize) -> Started {
         let line = self.log.event(1001, n);
         Started { pid: line.number("pid"), port: u16::try_from(line.number("port")).expect("a port") }
+    }
+
+    /// The same for one application of several.
+    pub(crate) fn started_at(&self, application: &str, n: usize) -> Started {
+        let ready = |line: &Line| line.is_event(1001) && line.is_about(application);
+        let line = self.log.nth(&format!("a process of {application}"), n, ready);
+        Started { pid: line.number("pid"), port: u16::try_from(line.number("port")).expect("a port") }
+    }
+
+    /// How often an application of several was started anew because of its configuration.
+    pub(crate) fn recycles_at(&self, application: &str) -> usize {
+        self.log.count(|line| line.is_event(1021) && line.is_about(application))
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -135,6 +135,11 @@ impl Line {
         self.field("event_id").and_then(Value::as_i64) == Some(id)
     }
 
+    /// Whether it speaks of this application of several.
+    pub(crate) fn is_about(&self, application: &str) -> bool {
+        self.field("application").is_some_and(|name| name == application)
+    }
+
     /// A number that this line must have.
     pub(crate) fn number(&self, name: &str) -> i64 {
         let value = self.field(name).unwrap_or_else(|| panic!("no {name} in {}", self.text));

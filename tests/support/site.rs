@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    client::{Client, get},
+    app::App,
+    client::{Client, Response, get},
     eventually,
     frontend::Frontend,
     unix_ms,
@@ -64,4 +65,15 @@ pub(crate) fn in_flight(client: &mut Client, n: i64) {
 pub(crate) fn age(event: &str) -> i64 {
     let stamp = event.lines().find_map(|line| line.strip_prefix("data: "));
     unix_ms() - stamp.and_then(|stamp| stamp.parse::<i64>().ok()).expect("a stamp")
+}
+
+/// The process that an answer is from, if it is the application's.
+pub(crate) fn pid(response: &Response) -> Option<i64> {
+    response.header("x-site-pid").map(|pid| pid.parse().expect("a number"))
+}
+
+/// Several applications, each in a folder of its own; None if the real ones are not at hand.
+pub(crate) fn sites<const N: usize>() -> Option<[App; N]> {
+    let apps: Option<Vec<App>> = (0..N).map(|_| App::site()).collect();
+    apps?.try_into().ok()
 }

@@ -11,18 +11,16 @@
 //!
 //! let arguments = Arguments::parse_from(["ancm", "run", "/srv/shop", "-l", "http://[::1]:0"]);
 //! let Command::Run(run) = arguments.command else { panic!() };
-//! assert_eq!(run.dir.to_str(), Some("/srv/shop"));
+//! assert_eq!(run.applications.dir.unwrap().to_str(), Some("/srv/shop"));
 //! assert_eq!(run.listen.addresses[0].to_string(), "[::1]:0");
 //! ```
-
-use std::path::PathBuf;
 
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
     builder::{BoolishValueParser, PossibleValuesParser},
 };
 
-use super::{listen::ListenAddress, tls::Tls};
+use super::{applications::Applications, listen::ListenAddress, tls::Tls};
 use crate::config::GUARDED_SECTIONS;
 
 const ABOUT: &str = "Serves an ASP.NET Core application, or any HTTP program, from its web.config";
@@ -39,6 +37,8 @@ Examples:
   ancm run /srv/shop                 serve it on http://127.0.0.1:8080
   ancm run /srv/shop -l 0.0.0.0:80   the same, for everybody
   ancm run /srv/shop -l https://0.0.0.0:443 --tls-cert shop.pem --tls-key shop.key
+  ancm run --app /=/srv/main --app /shop=/srv/shop --app api.example.com/=/srv/api
+                                     several applications, by path and by host
   ancm check /srv/shop               explain its web.config, start nothing
 
 Environment:
@@ -66,11 +66,18 @@ Exit codes:
 const RUN_HELP: &str = "\
 Starts the application as soon as it listens, and holds requests until the application is ready. When it is ready, a \
 line on stderr names its port and process. It is restarted when it crashes, replaced without losing a request when \
-web.config changes, and taken offline while there is an app_offline.htm in DIR.";
+web.config changes, and taken offline while there is an app_offline.htm in DIR.
+
+With --app there may be several, each with processes of its own. Of those that a request's path lies below, the longest \
+takes it; a host that is named has applications of its own, the others serve all other hosts; what none is for is 404. \
+An application below another one inherits from its web.config, as under IIS. One whose web.config cannot be used is \
+answered 500 until the file is right, while the others are served; if that is so for all of them, nothing is.";
 
 const CHECK_HELP: &str = "\
 Says of each setting in web.config whether it is honoured, and of all that is wrong where it stands and what would be \
-right. Nothing is started. The exit code is 0 if nothing is wrong, otherwise 1.";
+right. Nothing is started. The exit code is 0 if nothing is wrong, otherwise 1.
+
+Of several applications (--app, as for ancm run) each is explained, with what it inherits from those above it.";
 
 const DEMO_HELP: &str = "\
 Writes a web.config and a start page into a temporary folder and runs it as `ancm run` does: the application is a \
@@ -116,9 +123,9 @@ pub enum Command {
 /// `ancm run`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// The folder that holds web.config
-    #[arg(default_value = ".")]
-    pub dir: PathBuf,
+    /// What to serve, and where.
+    #[command(flatten)]
+    pub applications: Applications,
     /// Where to listen.
     #[command(flatten)]
     pub listen: Listen,
@@ -133,9 +140,9 @@ pub struct Run {
 /// `ancm check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// The folder that holds web.config
-    #[arg(default_value = ".")]
-    pub dir: PathBuf,
+    /// What to explain.
+    #[command(flatten)]
+    pub applications: Applications,
     /// Write JSON, for programs
     #[arg(long, env = "ANCM_FRONTEND_JSON", value_parser = BoolishValueParser::new())]
     pub json: bool,
@@ -214,6 +221,17 @@ mod tests {
     }
 
     #[test]
+    fn several_applications_may_be_given_beside_a_folder() {
+        let line = ["ancm", "run", "site", "--app", "/a=x,b.example/=y", "--app=/c=z"];
+        let Command::Run(run) = Arguments::parse_from(line).command else { panic!("not run") };
+        let places = run.applications.places.iter().map(|place| place.binding.to_string());
+        assert_eq!(places.collect::<Vec<_>>(), ["/a", "b.example/", "/c"]);
+        let error = Arguments::try_parse_from(["ancm", "check", "--app", "shop=x"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("/ or /shop or shop.example.com/"), "{error}");
+    }
+
+    #[test]
     fn sections_to_ignore_are_known_by_name_in_any_case() {
         let line = ["ancm", "run", "--ignore-section", "ipsecurity,access", "--ignore-section=authorization"];
         let Command::Run(run) = Arguments::parse_from(line).command else { panic!("not run") };
@@ -226,7 +244,8 @@ mod tests {
     fn a_folder_and_an_address_have_defaults() {
         let arguments = Arguments::parse_from(["ancm", "run"]);
         let Command::Run(run) = arguments.command else { panic!("not run") };
-        assert_eq!(run.dir, PathBuf::from("."));
+        assert_eq!(run.applications.dir, None);
+        assert!(run.applications.places.is_empty());
         assert_eq!(run.listen.addresses, ["127.0.0.1:8080".parse().unwrap()]);
         assert!(!run.exit_on_failure);
         assert_eq!(arguments.log_format, None);

@@ -27,8 +27,9 @@ use std::{
 use ancm_tower::contract::limit;
 use serde_json::{Value, json};
 
+use super::applications::Placed;
 use crate::config::{
-    self, Examination, Launcher, Note, NoteKind,
+    self, Examination, Launcher, Note, NoteKind, Parent,
     attributes::ATTRIBUTES,
     command::{self, Command, CommandError},
     gate::{ignore_access, is_open_risk, ways_out},
@@ -72,12 +73,9 @@ struct Explanation {
 ///
 /// Those of `out`.
 pub fn check<S: AsRef<str>>(dir: &Path, ignored: &[S], json: bool, out: &mut dyn Write) -> io::Result<bool> {
-    let environment = Environment::of_process();
-    let ignored = ignored.iter().map(|section| section.as_ref().to_owned()).collect();
-    let explanation = Explanation::of(dir, ignored, &|name| environment.get(name));
+    let explanation = Explanation::of(dir, &[], ignored);
     if json {
-        serde_json::to_writer_pretty(&mut *out, &explanation.to_json())?;
-        writeln!(out)?;
+        write_json(&explanation.to_json(), out)?;
     } else {
         explanation.write(out)?;
     }
@@ -85,12 +83,54 @@ pub fn check<S: AsRef<str>>(dir: &Path, ignored: &[S], json: bool, out: &mut dyn
     Ok(explanation.is_wrong())
 }
 
+/// The same for several applications.
+pub(super) fn check_all<S: AsRef<str>>(
+    applications: &[Placed],
+    ignored: &[S],
+    json: bool,
+    out: &mut dyn Write,
+) -> io::Result<bool> {
+    let explained = |placed: &Placed| Explanation::of(&placed.dir, &placed.parents, ignored);
+    let explanations: Vec<_> = applications.iter().map(explained).collect();
+    let wrong = explanations.iter().any(Explanation::is_wrong);
+    let both = applications.iter().zip(&explanations);
+    if json {
+        let one = |(placed, explanation): (&Placed, &Explanation)| {
+            let mut value = explanation.to_json();
+            value["application"] = json!(placed.binding.to_string());
+            let parents = placed.parents.iter().map(|parent| parent.folder.to_string_lossy());
+            value["inheritsFrom"] = json!(parents.collect::<Vec<_>>());
+            value
+        };
+        let all: Vec<_> = both.map(one).collect();
+        write_json(&json!({"version": VERSION, "ok": !wrong, "applications": all}), out)?;
+    } else {
+        for (index, (placed, explanation)) in both.enumerate() {
+            writeln!(out, "{}Application {}", if index == 0 { "" } else { "\n\n" }, placed.binding)?;
+            for parent in &placed.parents {
+                writeln!(out, "inherits from {}", parent.folder.display())?;
+            }
+            explanation.write(out)?;
+        }
+    }
+    out.flush()?;
+    Ok(wrong)
+}
+
+fn write_json(value: &Value, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)
+}
+
 // === impl Explanation ===
 
 impl Explanation {
-    fn of(dir: &Path, ignored: Vec<String>, environment: &dyn Fn(&str) -> Option<String>) -> Self {
-        let mut examination = config::examine(dir, environment);
-        ignore_access(&mut examination.config, &mut examination.notes, &ignored);
+    fn of<S: AsRef<str>>(dir: &Path, parents: &[Parent], ignored: &[S]) -> Self {
+        let environment = Environment::of_process();
+        let environment = &|name: &str| environment.get(name);
+        let mut examination = config::examine(dir, parents, environment);
+        ignore_access(&mut examination.config, &mut examination.notes, ignored);
+        let ignored = ignored.iter().map(|section| section.as_ref().to_owned()).collect();
         let sound = examination.errors.faults().is_empty();
         let command = sound.then(|| command::resolve(&examination.config, environment));
         if let Some(Ok(command)) = &command {
@@ -147,10 +187,15 @@ impl Explanation {
 
     fn write_settings(&self, out: &mut dyn Write) -> io::Result<()> {
         let config = &self.examination.config;
-        writeln!(out, "\nHonoured (those without a place have their default)")?;
+        let inherited = &self.examination.inherited;
+        let above = if inherited.is_empty() { "" } else { "above: inherited; " };
+        writeln!(out, "\nHonoured ({above}those without a place have their default)")?;
         for attribute in ATTRIBUTES.iter().filter(|attribute| attribute.concerns(config.launcher)) {
             let shown = secrets::shown_line(&(attribute.show)(config));
-            let place = self.place(attribute.name).map_or_else(String::new, |position| position.to_string());
+            let elsewhere = if inherited.contains(&attribute.name) { "above" } else { "" };
+            let place = self
+                .place(attribute.name)
+                .map_or_else(|| elsewhere.to_owned(), |position| position.to_string());
             writeln!(out, "  {place:<8} {:<25} {shown:<22} {}", attribute.label(), attribute.doc)?;
         }
         let lists = [
@@ -190,7 +235,7 @@ impl Explanation {
     }
 
     fn to_json(&self) -> Value {
-        let Examination { config, file, notes, errors, given: _ } = &self.examination;
+        let Examination { config, file, notes, errors, inherited, .. } = &self.examination;
         let place = |position: Option<config::error::Position>| {
             (position.map(|position| position.line), position.map(|position| position.column))
         };
@@ -199,7 +244,7 @@ impl Explanation {
             let shown = secrets::shown_line(&(attribute.show)(config));
             let (line, column) = place(self.place(attribute.name));
             json!({"element": attribute.element, "name": attribute.name, "value": shown, "default": attribute.default_for(config.launcher),
-                "given": line.is_some(), "line": line, "column": column, "doc": attribute.doc})
+                "given": line.is_some(), "inherited": inherited.contains(&attribute.name), "line": line, "column": column, "doc": attribute.doc})
         });
         let list = |list: &[(String, String)]| -> Vec<Value> {
             let shown = |(name, value): &(String, String)| json!({"name": name, "value": secrets::shown(name, value)});

@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     Exit, Failure,
+    applications::Applications,
     arguments::{Demo, Ignore, Listen, Run},
     listen::ListenAddress,
     logging::Logs,
@@ -47,8 +48,8 @@ pub fn demo(options: &Demo, logs: &Logs) -> Result<Exit, Failure> {
     })?;
     // On stdout, as stderr may be read by a program. Nobody need read it.
     let _ = io::stdout().write_all(invitation(folder.path(), &options.listen).as_bytes());
-    let (dir, listen) = (folder.path().into(), options.listen.clone());
-    run::run(&Run { dir, listen, exit_on_failure: false, ignore: Ignore::default() }, logs)
+    let (applications, listen) = (Applications::only(folder.path().into()), options.listen.clone());
+    run::run(&Run { applications, listen, exit_on_failure: false, ignore: Ignore::default() }, logs)
 }
 
 /// A published application whose program is this one.

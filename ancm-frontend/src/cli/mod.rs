@@ -10,6 +10,7 @@
 //! assert_eq!(failure.exit() as u8, 77);
 //! ```
 
+pub mod applications;
 pub mod arguments;
 pub mod check;
 pub mod demo;
@@ -69,7 +70,12 @@ pub fn execute(command: &Command, logs: &Logs) -> Exit {
 
 /// `ancm check`, to stdout.
 fn explain(options: &arguments::Check) -> Result<Exit, Failure> {
-    let wrong = check::check(&options.dir, &options.ignore.sections, options.json, &mut io::stdout().lock());
+    let placed = options.applications.placed().map_err(|twice| Failure::new(Exit::Usage, twice))?;
+    let (ignored, out) = (&options.ignore.sections, &mut io::stdout().lock());
+    let wrong = match placed.as_slice() {
+        [only] if !options.applications.are_named() => check::check(&only.dir, ignored, options.json, out),
+        all => check::check_all(all, ignored, options.json, out),
+    };
     match wrong {
         Ok(false) => Ok(Exit::Success),
         Ok(true) => Ok(Exit::Failed),

@@ -40,10 +40,12 @@ mod findings;
 pub(crate) mod gate;
 mod handler_settings;
 mod http_platform;
+mod inheriting;
 mod log_limits;
 mod malformed;
 mod nearest;
 mod note;
+mod parents;
 mod reading;
 mod rules;
 mod secret_values;
@@ -51,6 +53,7 @@ pub mod secrets;
 mod settings;
 mod site;
 mod source;
+mod stamps;
 mod survey;
 mod values;
 pub mod variables;
@@ -59,12 +62,16 @@ mod xml;
 pub use debug_settings::DebugSettings;
 pub use error::ConfigErrors;
 pub use gate::{GUARDED_SECTIONS, Transport};
+pub(crate) use inheriting::examine;
+pub use inheriting::{load_inheriting, reload};
 pub use log_limits::LogLimits;
 pub use note::{Note, NoteKind};
-pub(crate) use reading::{Examination, examine};
-pub use reading::{Loaded, Parent, load, load_ignoring, load_inheriting, parse, reload};
+pub use parents::{Parent, parents};
+pub(crate) use reading::Examination;
+pub use reading::{Loaded, load, load_ignoring, parse};
 pub(crate) use rules::NOTE_OF_DEVELOPMENT;
 pub(crate) use secret_values::secret_values;
+pub use stamps::Stamps;
 
 /// One application's configuration.
 ///
@@ -124,12 +131,16 @@ pub struct Config {
     pub locations: Vec<Location>,
     /// Which element says what to start.
     pub launcher: Launcher,
-    /// Applications that it lies below and inherits from, the outermost first; not from the file either.
+    /// Where it is served in its site: `/`, or `/app`; not from the file, but from whoever runs it.
+    pub path_base: String,
+    /// Folders that it lies below in its site and inherits from, the outermost first; not from the file either.
     pub parents: Vec<Parent>,
     /// Sections that keep people out and are ignored nevertheless; not from the file, but from whoever runs it.
     pub ignored_sections: Vec<String>,
     /// What clients can connect by; not from the file, but from whoever serves it.
     pub transport: Transport,
+    /// What the files looked like before they were read; `None` if it was not read from files.
+    pub seen: Option<Stamps>,
 }
 
 /// A part of the site with settings of its own, complete with those that it inherits.
@@ -274,9 +285,11 @@ impl Default for Config {
             custom_headers: Vec::new(),
             locations: Vec::new(),
             launcher: Launcher::AspNetCore,
+            path_base: "/".to_owned(),
             parents: Vec::new(),
             ignored_sections: Vec::new(),
             transport: Transport::default(),
+            seen: None,
         };
         for attribute in attributes::ATTRIBUTES {
             // Those without a default, as `processPath`, refuse it.
@@ -303,6 +316,7 @@ impl fmt::Debug for Config {
         debug.field("customHeaders", &self.custom_headers);
         debug.field("locations", &self.locations);
         debug.field("launcher", &self.launcher);
+        debug.field("pathBase", &self.path_base);
         debug.field("parents", &self.parents);
         debug.field("ignoredSections", &self.ignored_sections);
         debug.field("transport", &self.transport).finish()

@@ -11,9 +11,9 @@ use super::{
     error::{Fault, Position},
     file,
     findings::Findings,
-    gate, handler_settings, rules, settings, site,
+    handler_settings, inheriting, rules, settings, site,
     source::Source,
-    survey, variables, xml,
+    survey, xml,
 };
 
 /// A configuration that can be used.
@@ -27,18 +27,9 @@ pub struct Loaded {
     pub notes: Vec<Note>,
 }
 
-/// An application that another one lies below, and inherits from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parent {
-    /// The folder of its `web.config`, which may have none.
-    pub folder: PathBuf,
-    /// The path from it to the other one, such as `shop` or `shop/admin`.
-    pub below: String,
-}
-
 /// Whose settings are wanted of a file.
 #[derive(Clone, Copy, Debug)]
-enum Reach<'a> {
+pub(super) enum Reach<'a> {
     /// Those of the application in its folder.
     Own,
     /// What an application at this path below it inherits.
@@ -56,6 +47,8 @@ pub(crate) struct Examination {
     pub(crate) errors: ConfigErrors,
     /// Which attributes the file gives, and where.
     pub(crate) given: Vec<(&'static str, Position)>,
+    /// Which attributes files above it give.
+    pub(crate) inherited: Vec<&'static str>,
 }
 
 /// Reads the `web.config` of a folder, `%NAME%` being variables of this process.
@@ -74,51 +67,7 @@ pub fn load(site_root: &Path) -> Result<Loaded, ConfigErrors> {
 ///
 /// As [`load`] has, but for these sections.
 pub fn load_ignoring<S: AsRef<str>>(site_root: &Path, ignored: &[S]) -> Result<Loaded, ConfigErrors> {
-    load_inheriting(site_root, &[], ignored)
-}
-
-/// The same for an application that lies below others in the site, and inherits from their files.
-///
-/// What they say outside of any `location`, in a `location path="."` and in a `location` about this very application is
-/// what this application's own file then changes; unless they say `inheritInChildApplications="false"`, as published
-/// files do. No folder is looked into but those that are given: a `web.config` in some folder further up is none of
-/// this site.
-///
-/// # Errors
-///
-/// As [`load`] has, for each of the files.
-pub fn load_inheriting<S: AsRef<str>>(
-    site_root: &Path,
-    parents: &[Parent],
-    ignored: &[S],
-) -> Result<Loaded, ConfigErrors> {
-    let environment = variables::Environment::of_process();
-    let environment = &|name: &str| environment.get(name);
-    let mut config = Config::default();
-    let mut notes = Vec::new();
-    for parent in parents {
-        let inherited = examine_from(config, &parent.folder, environment, Reach::Below(&parent.below));
-        let inherited = inherited.into_result()?.guarded(ignored)?;
-        config = inherited.config;
-        notes.extend(inherited.notes.into_iter().filter(|note| note.kind == NoteKind::Risk));
-    }
-    let loaded = examine_from(config, site_root, environment, Reach::Own).into_result()?;
-    let mut loaded = loaded.guarded(ignored)?;
-    loaded.notes.extend(notes);
-    gate::ignore_access(&mut loaded.config, &mut loaded.notes, ignored);
-    loaded.config.parents = parents.to_vec();
-    loaded.config.ignored_sections = ignored.iter().map(|section| section.as_ref().to_owned()).collect();
-    Ok(loaded)
-}
-
-/// Reads the file of a configuration anew, and those that it inherits from, as they were read before.
-///
-/// # Errors
-///
-/// As [`load`] has.
-pub fn reload(config: &Config) -> Result<Loaded, ConfigErrors> {
-    let loaded = load_inheriting(&config.site_root, &config.parents, &config.ignored_sections)?;
-    Ok(Loaded { config: loaded.config.served_over(config.transport)?, ..loaded })
+    inheriting::load_inheriting(site_root, &[], ignored)
 }
 
 /// Understands the bytes of a file; touches nothing but its arguments.
@@ -137,22 +86,8 @@ pub fn parse(
     understand(bytes, path, site_root, environment).into_result()
 }
 
-/// Reads the `web.config` of a folder and tells all there is to say about it.
-pub(crate) fn examine(site_root: &Path, environment: &dyn Fn(&str) -> Option<String>) -> Examination {
-    let mut examination = examine_from(Config::default(), site_root, environment, Reach::Own);
-    let above = examination.config.site_root.parent().and_then(|folder| file::find(folder).ok());
-    if let Some(above) = above {
-        let text = format!(
-            "{} is not read: a site begins with the folder that is served, whatever lies above it",
-            above.path.display()
-        );
-        examination.notes.push(Note::new(NoteKind::Info, "file-above", text));
-    }
-    examination
-}
-
-/// The same, beginning with what is inherited.
-fn examine_from(
+/// Reads the `web.config` of a folder, beginning with what is inherited.
+pub(super) fn examine_from(
     inherited: Config,
     folder: &Path,
     environment: &dyn Fn(&str) -> Option<String>,
@@ -161,9 +96,13 @@ fn examine_from(
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let config = Config { site_root: folder.clone(), ..inherited };
     let expected = folder.join(contract::WEB_CONFIG_FILE);
+    let is_parent = matches!(reach, Reach::Below(_));
     let found = match file::find(&folder) {
         Ok(found) => found,
-        Err(fault) if matches!(reach, Reach::Below(_)) && fault.code == file::MISSING => {
+        // On the way to an application there need be no folders: its path is not where it lies.
+        Err(fault)
+            if is_parent && (fault.code == file::MISSING || matches!(folder.try_exists(), Ok(false))) =>
+        {
             return Examination::nothing(config, expected);
         }
         Err(fault) => return Examination::failed(config, expected, *fault),
@@ -260,16 +199,16 @@ fn read(
 impl Examination {
     fn failed(config: Config, file: PathBuf, fault: Fault) -> Self {
         let errors = ConfigErrors::new(&file, vec![fault], 0);
-        Self { config, file, notes: Vec::new(), errors, given: Vec::new() }
+        Self { config, file, notes: Vec::new(), errors, given: Vec::new(), inherited: Vec::new() }
     }
 
     fn nothing(config: Config, file: PathBuf) -> Self {
         let errors = ConfigErrors::new(&file, Vec::new(), 0);
-        Self { config, file, notes: Vec::new(), errors, given: Vec::new() }
+        Self { config, file, notes: Vec::new(), errors, given: Vec::new(), inherited: Vec::new() }
     }
 
-    fn into_result(self) -> Result<Loaded, ConfigErrors> {
-        let Self { config, file, notes, errors, given: _ } = self;
+    pub(super) fn into_result(self) -> Result<Loaded, ConfigErrors> {
+        let Self { config, file, notes, errors, .. } = self;
         if errors.faults().is_empty() { Ok(Loaded { config, file, notes }) } else { Err(errors) }
     }
 }
@@ -284,113 +223,7 @@ impl Findings<'_> {
             notes,
             errors: ConfigErrors::new(path, faults, more_faults),
             given,
+            inherited: Vec::new(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    fn folder(text: &str) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        if !text.is_empty() {
-            fs::write(folder.path().join("web.config"), format!("<configuration>{text}</configuration>"))
-                .unwrap();
-        }
-        folder
-    }
-
-    fn web_server(inside: &str) -> String {
-        format!("<system.webServer>{inside}</system.webServer>")
-    }
-
-    fn location(attributes: &str, inside: &str) -> String {
-        format!("<location {attributes}>{}</location>", web_server(inside))
-    }
-
-    fn header(name: &str) -> String {
-        format!("<httpProtocol><customHeaders><add name='{name}' value='x'/></customHeaders></httpProtocol>")
-    }
-
-    fn variable(name: &str) -> String {
-        format!(
-            "<aspNetCore processPath='parent'><environmentVariables><environmentVariable name='{name}' \
-             value='x'/></environmentVariables></aspNetCore>"
-        )
-    }
-
-    fn inheriting(parent: &str, own: &str) -> Result<Loaded, ConfigErrors> {
-        let (parent, own) = (folder(parent), folder(own));
-        let parent = Parent { folder: parent.path().into(), below: "shop".into() };
-        let loaded = load_inheriting::<&str>(own.path(), &[parent], &[])?;
-        assert_eq!(loaded.config.site_root, own.path());
-        assert_eq!(reload(&loaded.config).unwrap().config, loaded.config);
-        Ok(loaded)
-    }
-
-    #[test]
-    fn an_application_inherits_what_its_parent_does_not_keep_for_itself() {
-        let parent = web_server(&(variable("A") + &header("X-Outer")))
-            + &location("path='.' inheritInChildApplications='false'", &header("X-Own"))
-            + &location("path='.'", &header("X-Here"))
-            + &location("path='SHOP/'", &header("X-Shop"))
-            + &location("path='other'", &header("X-Other"));
-        let own = web_server(
-            "<aspNetCore processPath='own'><environmentVariables><environmentVariable name='B' value='y'/>\
-             </environmentVariables></aspNetCore><httpProtocol><customHeaders><remove name='x-here'/>\
-             </customHeaders></httpProtocol>",
-        );
-        let config = inheriting(&parent, &own).unwrap().config;
-        assert_eq!(config.process_path, "own");
-        let names = |list: &[(String, String)]| list.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>();
-        assert_eq!(names(&config.environment_variables), ["A", "B"]);
-        assert_eq!(names(&config.custom_headers), ["X-Outer", "X-Shop"]);
-        assert_eq!(config.locations, []);
-    }
-
-    #[test]
-    fn what_to_start_may_be_inherited_too() {
-        assert_eq!(
-            inheriting(&web_server(&variable("A")), &web_server("")).unwrap().config.process_path,
-            "parent"
-        );
-        let published = location("path='.' inheritInChildApplications='false'", &variable("A"));
-        let text = inheriting(&published, &web_server("")).unwrap_err().to_string();
-        assert!(text.contains("there is no configuration/system.webServer/aspNetCore"), "{text}");
-    }
-
-    #[test]
-    fn a_parent_without_a_file_has_nothing_to_inherit() {
-        let own = web_server("<aspNetCore processPath='own'/>");
-        assert_eq!(inheriting("", &own).unwrap().config.process_path, "own");
-    }
-
-    #[test]
-    fn faults_and_risks_of_a_parent_are_told_with_its_name() {
-        let own = web_server("<aspNetCore processPath='own'/>");
-        for inside in
-            ["<aspNetCore nonsense='1'/>", "<security><ipSecurity allowUnlisted='false'/></security>"]
-        {
-            let parent = folder(&web_server(inside));
-            let own = folder(&own);
-            let given = Parent { folder: parent.path().into(), below: "shop".into() };
-            let errors = load_inheriting::<&str>(own.path(), &[given], &[]).unwrap_err();
-            assert_eq!(errors.file(), parent.path().join("web.config"));
-        }
-    }
-
-    #[test]
-    fn no_folder_further_up_is_looked_into() {
-        let outer = folder("<this is='no XML");
-        let inner = outer.path().join("site");
-        fs::create_dir(&inner).unwrap();
-        let text = format!("<configuration>{}</configuration>", web_server("<aspNetCore processPath='a'/>"));
-        fs::write(inner.join("web.config"), text).unwrap();
-        assert_eq!(load(&inner).unwrap().config.process_path, "a");
-        let notes = examine(&inner, &|_| None).notes;
-        assert!(notes[0].text.ends_with("whatever lies above it"), "{notes:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The whole frontend, assembled: one application, its listeners, its workers.
+//! The whole frontend, assembled: its applications, its listeners, its workers.
 //!
 //! Three kinds of threads: *control* (supervisor, watchers), *output* (what the processes print), and *workers* (one
 //! per core: they accept, serve and proxy). This module knows all of them, and nothing else does.
@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod applications;
 mod listeners;
 mod make;
 mod workers;
@@ -33,6 +34,7 @@ use std::{
 };
 
 use ancm_tower::client::Scheme;
+use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tower::layer::util::{Identity, Stack};
 use tower_layer::Layer;
@@ -43,7 +45,8 @@ use self::{
     workers::Workers,
 };
 use crate::{
-    application::{Application, Logs},
+    application::{Application, Hosted, Logs},
+    binding::Binding,
     config::{Config, ConfigErrors, Transport},
     debug_log::DebugLogs,
     output::Output,
@@ -57,7 +60,7 @@ use crate::{
 /// What to serve, and how.
 #[derive(Clone, Debug)]
 pub struct Options {
-    config: Arc<Config>,
+    applications: Vec<Hosted>,
     listen: Vec<(Scheme, SocketAddr)>,
     tls: Option<TlsSettings>,
     workers: usize,
@@ -80,7 +83,7 @@ pub struct Frontend<L = Identity> {
 pub struct Running {
     addresses: Vec<SocketAddr>,
     schemes: Vec<Scheme>,
-    snapshots: watch::Receiver<Snapshot>,
+    applications: Vec<RunningApplication>,
     reload: Arc<Notify>,
     orders: mpsc::UnboundedSender<Order>,
     control: Option<JoinHandle<()>>,
@@ -90,6 +93,15 @@ pub struct Running {
 #[derive(Clone, Debug)]
 pub struct KillSwitch {
     orders: mpsc::UnboundedSender<Order>,
+}
+
+/// An application of a frontend that serves.
+#[derive(Clone, Debug)]
+pub struct RunningApplication {
+    /// Where.
+    pub binding: Binding,
+    /// Its state.
+    pub snapshots: watch::Receiver<Snapshot>,
 }
 
 #[derive(Debug)]
@@ -120,6 +132,12 @@ pub enum StartError {
     /// There is nothing to listen on.
     #[error("no address to listen on was given")]
     NoAddress,
+    /// There is nothing to serve.
+    #[error("no application to serve was given")]
+    NoApplication,
+    /// Two applications would get the same requests.
+    #[error("two applications are to be served at {0}; give one of them another path or host")]
+    Duplicate(Binding),
 }
 
 // === impl Options ===
@@ -127,8 +145,13 @@ pub enum StartError {
 impl Options {
     /// Serves this application, without a guard, by as many workers as there are cores; add an address to listen on.
     pub fn new(config: Arc<Config>) -> Self {
+        Self::serving(vec![Hosted::new(Binding::root(), config)])
+    }
+
+    /// The same for several applications, each where its binding says.
+    pub fn serving(applications: Vec<Hosted>) -> Self {
         Self {
-            config,
+            applications,
             listen: Vec::new(),
             tls: None,
             workers: thread::available_parallelism().map_or(1, usize::from),
@@ -180,15 +203,14 @@ impl Options {
         self
     }
 
-    /// The configuration, for what clients can connect by.
-    fn served(&self) -> Result<Arc<Config>, ConfigErrors> {
+    /// What clients can connect by.
+    fn transport(&self) -> Transport {
         let speaks_tls = self.listen.iter().any(|(scheme, _)| *scheme == Scheme::Https);
-        let transport = match &self.tls {
+        match &self.tls {
             Some(tls) if speaks_tls && tls.asks_clients() => Transport::TlsWithCertificates,
             _ if speaks_tls => Transport::Tls,
             _ => Transport::Plain,
-        };
-        Config::clone(&self.config).served_over(transport).map(Arc::new)
+        }
     }
 }
 
@@ -209,19 +231,22 @@ impl<L> Frontend<L> {
         Frontend { options: self.options, layer: Stack::new(layer, self.layer) }
     }
 
-    /// Listens and starts the application; requests are held until it is ready.
+    /// Listens and starts the applications; requests are held until they are ready.
     ///
     /// # Errors
     ///
-    /// An address is taken or not permitted, a certificate cannot be used, or the system has no threads left. An application that cannot start is
-    /// no error here: its requests are answered with the reason, and the start is tried again.
+    /// There is no application or there are two at the same place. An address is taken or not permitted, a certificate
+    /// cannot be used, or the system has no threads left. An application that cannot start is no error here: its requests
+    /// are answered with the reason, and the start is tried again.
     pub fn start(self) -> Result<Running, StartError>
     where
         L: Layer<AppStack> + Clone + Send + 'static,
         L::Service: ConnectionService,
     {
-        let config = self.options.served()?;
-        let Options { config: _, listen, tls, workers, limits, spawner, debug_logs } = self.options;
+        let transport = self.options.transport();
+        let Options { applications, listen, tls, workers, limits, spawner, debug_logs } = self.options;
+        applications::check(&applications)?;
+        let applications = applications::served_over(transport, applications)?;
         let (certificate, tls) = tls.map(tls::Source::open).transpose()?.unzip();
         let listeners = open(&listen, workers, tls.as_ref())?;
         let addresses = listeners.iter().map(|(listeners, _)| listeners.address).collect();
@@ -238,47 +263,43 @@ impl<L> Frontend<L> {
             runtime.block_on(async move {
                 following.map(tokio::spawn);
                 let logs = Logs { output: output.clone(), debug: debug_logs };
-                let mut application = Application::start(&config, spawner, logs, https_port);
-                let made = MakeStacks::new(&application, workers, layer);
+                let applications = applications::start_all(applications, &spawner, &logs, https_port);
+                let made = MakeStacks::new(&applications, workers, layer);
                 match Workers::start(listeners, workers, limits, &made) {
                     Ok(workers) => {
-                        let _ = started.send(Ok(application.snapshots()));
-                        control(&mut application, workers, config.shutdown_time_limit, received).await;
+                        let _ = started.send(Ok(applications.iter().map(RunningApplication::of).collect()));
+                        control(&applications, workers, received).await;
                     }
                     Err(error) => drop(started.send(Err(error))),
                 }
                 // What the processes printed last is still written, but a hanging disk does not hold us.
-                drop(application);
+                drop(applications);
                 let _ = tokio::time::timeout(Duration::from_secs(2), output.finish()).await;
             });
         })?;
-        let snapshots = start.recv().map_err(io::Error::other)??;
-        Ok(Running { addresses, schemes, snapshots, reload, orders, control: Some(control) })
+        let applications = start.recv().map_err(io::Error::other)??;
+        Ok(Running { addresses, schemes, applications, reload, orders, control: Some(control) })
     }
 }
 
 /// What the control thread does once everything runs: it waits for the end.
-async fn control(
-    application: &mut Application,
-    workers: Workers,
-    limit: Duration,
-    mut orders: mpsc::UnboundedReceiver<Order>,
-) {
+async fn control(applications: &[Application], workers: Workers, mut orders: mpsc::UnboundedReceiver<Order>) {
     let Some(Order::Drain(done)) = orders.recv().await else {
         // Killed, or its handle was dropped without a word.
         return workers.finish();
     };
-    let supervisor = application.supervisor().clone();
     let graceful = async {
         workers.drain.cancel();
+        // Connections are not those of one application: the most patient one decides.
+        let limit = applications.iter().map(Application::shutdown_limit).max().unwrap_or_default();
         let _ = tokio::time::timeout(limit, workers.connections.wait()).await;
-        application.stop(limit).await;
+        join_all(applications.iter().map(Application::stop)).await;
     };
     tokio::select! {
         () = graceful => {}
         _ = orders.recv() => {
             tracing::warn!(target: "server", "asked again to stop: ending at once");
-            supervisor.stop(Duration::ZERO).await;
+            join_all(applications.iter().map(|application| application.supervisor().stop(Duration::ZERO))).await;
         }
     }
     workers.finish();
@@ -304,9 +325,9 @@ impl Running {
         self.reload.notify_one();
     }
 
-    /// The state of the application.
-    pub fn snapshots(&self) -> watch::Receiver<Snapshot> {
-        self.snapshots.clone()
+    /// Its applications, in the order in which they were given.
+    pub fn applications(&self) -> &[RunningApplication] {
+        &self.applications
     }
 
     /// Stops accepting, lets requests finish within `shutdownTimeLimit`, then stops the processes.
@@ -331,6 +352,14 @@ impl Running {
             // A panic there has been printed already.
             let _ = control.join();
         }
+    }
+}
+
+// === impl RunningApplication ===
+
+impl RunningApplication {
+    fn of(application: &Application) -> Self {
+        Self { binding: application.binding().clone(), snapshots: application.snapshots() }
     }
 }
 

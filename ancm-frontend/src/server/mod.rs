@@ -33,7 +33,7 @@ pub use self::{
     connection::{Connection, ConnectionService},
     head_guard::{Fault, HeadGuard, Verdict},
     listener::{ListenError, Listeners, listen},
-    router::{Route, Router, RouterFuture},
+    router::{Router, RouterFuture, Routes},
     stream::ClientStream,
     tls::Socket,
     upgrade::OnUpgrade,

@@ -65,7 +65,9 @@ pub fn explanations(config: &Config, environment: &dyn Fn(&str) -> Option<String
 
 fn by_path<T: Clone>(config: &Config, everywhere: T, of: impl Fn(&Location) -> T) -> ByPath<T> {
     let parts = config.locations.iter();
-    parts.fold(ByPath::new(everywhere), |by_path, part| by_path.below(&part.path, of(part)))
+    // A request's path is the whole one, that of a part begins where the application does.
+    let path = |part: &Location| format!("{}/{}", config.path_base, part.path);
+    parts.fold(ByPath::new(everywhere), |by_path, part| by_path.below(&path(part), of(part)))
 }
 
 fn changes(remove_server: bool, headers: &[(String, String)]) -> HeaderChanges {
@@ -84,6 +86,25 @@ mod tests {
 
     use super::*;
     use crate::config;
+
+    #[test]
+    fn a_part_lies_below_the_path_base_of_its_application() {
+        let text = b"<configuration><system.webServer><aspNetCore processPath='a'/></system.webServer><location path='up'>\
+            <system.webServer><security><requestFiltering><requestLimits maxAllowedContentLength='5'/>\
+            </requestFiltering></security></system.webServer></location></configuration>";
+        let mut config = config::parse(text, Path::new("w"), Path::new("/s"), &|_| None).unwrap().config;
+        config.path_base = "/shop/cart".to_owned();
+        let limits = body_limits(&config);
+        assert_eq!(*limits.get("/Shop/cart/up/x"), Some(5));
+        assert_eq!(*limits.get("/up"), Some(30_000_000));
+    }
+
+    #[test]
+    fn requests_are_held_until_both_attempts_of_a_start_are_over() {
+        let config = Config { startup_time_limit: Duration::from_secs(7), ..Config::default() };
+        assert_eq!(hold_settings(&config).limit, Duration::from_secs(19));
+        assert!(!hold_settings(&config).disable_page);
+    }
 
     #[test]
     fn parts_of_a_site_differ_where_the_file_says_so() {

@@ -84,9 +84,13 @@ use self::{
     child::Children,
     environment::Sources,
     snapshot::Snapshot,
-    task::{Command, Ends, Task},
+    task::{Command, Ends, Hindrance, Task},
 };
-use crate::{config::Config, output::Output, spawn::Spawner};
+use crate::{
+    config::{Config, ConfigErrors},
+    output::Output,
+    spawn::Spawner,
+};
 
 /// What a supervisor needs.
 pub struct Settings {
@@ -108,6 +112,8 @@ pub struct Settings {
     pub environment: Vec<(OsString, OsString)>,
     /// Whether `app_offline.htm` is there: then nothing is started before it has gone.
     pub offline: bool,
+    /// Why the configuration cannot be used, if so: then nothing is started before there is [another](Supervisor::recycle).
+    pub misconfigured: Option<ConfigErrors>,
 }
 
 /// A running supervisor, to be shared by cloning. When the last clone is dropped, it stops the application within
@@ -136,6 +142,7 @@ impl Settings {
             websockets: true,
             environment: std::env::vars_os().collect(),
             offline: false,
+            misconfigured: None,
         }
     }
 }
@@ -151,6 +158,7 @@ impl fmt::Debug for Settings {
             .field("https_port", &self.https_port)
             .field("websockets", &self.websockets)
             .field("offline", &self.offline)
+            .field("misconfigured", &self.misconfigured)
             .finish_non_exhaustive()
     }
 }
@@ -164,10 +172,11 @@ impl Supervisor {
             settings;
         let sources = Sources { inherited: settings.environment, appl_path, https_port, websockets };
         let children = Children::new(spawner, output, application, sources);
-        Self::with(children, config, settings.offline)
+        let hindrance = Hindrance::new(settings.offline, settings.misconfigured, &children);
+        Self::with(children, config, hindrance)
     }
 
-    fn with<P: processes::Processes>(processes: P, config: Arc<Config>, offline: bool) -> Self {
+    fn with<P: processes::Processes>(processes: P, config: Arc<Config>, hindrance: Hindrance) -> Self {
         let (commands, commanded) = mpsc::unbounded_channel();
         let (first, dispatching) = task::first_snapshot();
         let (publish, snapshots) = watch::channel(first);
@@ -179,7 +188,7 @@ impl Supervisor {
             snapshots: publish,
             ended: ended.clone().drop_guard(),
         };
-        tokio::spawn(Task::run(processes, config, offline, dispatching, ends));
+        tokio::spawn(Task::run(processes, config, hindrance, dispatching, ends));
         Self { commands, wake, snapshots, stopping: Arc::default(), ended }
     }
 
@@ -206,6 +215,11 @@ impl Supervisor {
         if self.commands.send(Command::Offline(offline, told)).is_ok() {
             let _ = tell.await;
         }
+    }
+
+    /// Shows that the configuration cannot be used, unless one that can be has been known already.
+    pub fn misconfigured(&self, errors: ConfigErrors) {
+        let _ = self.commands.send(Command::Misconfigured(errors));
     }
 
     /// Starts a new generation from this configuration and then stops the old one.

@@ -16,7 +16,11 @@ use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::state::Policy;
-use crate::{config::Config, lease::Released, process::ProcessHandle};
+use crate::{
+    config::{Config, ConfigErrors},
+    lease::Released,
+    process::ProcessHandle,
+};
 
 /// Starts processes, watches them and ends them.
 pub(super) trait Processes: Send + Sync + 'static {
@@ -50,6 +54,9 @@ pub(super) trait Processes: Send + Sync + 'static {
 
     /// Reports that a new configuration takes over.
     fn recycled(&self, config: &Config);
+
+    /// Says for the page that the configuration cannot be used.
+    fn misconfigured(&self, errors: &ConfigErrors) -> StartFailure;
 
     /// Reports a start that has failed for good.
     fn give_up(&self, context: &Self::Context, failure: &StartFailure);

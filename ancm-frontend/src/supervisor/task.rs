@@ -27,7 +27,7 @@ use super::{
     state::{Action, Event, State, View},
 };
 use crate::{
-    config::Config,
+    config::{Config, ConfigErrors},
     lease::{Released, lease},
 };
 
@@ -38,10 +38,21 @@ pub(super) enum Command {
     Offline(bool, oneshot::Sender<()>),
     /// There is a new configuration.
     Recycle(Arc<Config>),
+    /// The configuration still cannot be used.
+    Misconfigured(ConfigErrors),
     /// Stop for good.
     Stop(Duration),
     /// Stop for good, now.
     Kill,
+}
+
+/// What keeps processes from being started at all.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hindrance {
+    /// `app_offline.htm` is there.
+    offline: bool,
+    /// There is no configuration yet, and this is why.
+    misconfigured: Option<Arc<StartFailure>>,
 }
 
 /// The ends of the channels that the loop holds.
@@ -57,6 +68,7 @@ pub(super) struct Ends {
 pub(super) struct Task<P: Processes> {
     processes: Arc<P>,
     state: State,
+    hindrance: Hindrance,
     /// The newest configuration.
     config: Arc<Config>,
     starts: HashMap<u64, Start<P>>,
@@ -106,6 +118,29 @@ enum Outcome<Pr> {
     Gone(u64),
 }
 
+// === impl Hindrance ===
+
+impl Hindrance {
+    /// What there is at the beginning.
+    pub(super) fn new<P: Processes>(offline: bool, errors: Option<ConfigErrors>, processes: &P) -> Self {
+        let misconfigured = errors.map(|errors| Arc::new(processes.misconfigured(&errors)));
+        Self { offline, misconfigured }
+    }
+
+    fn is_any(&self) -> bool {
+        self.offline || self.misconfigured.is_some()
+    }
+
+    /// What requests are to see of it.
+    fn availability(&self) -> Availability {
+        match &self.misconfigured {
+            // ANCM: applicationinfo.cpp looks for app_offline.htm before it reads the configuration.
+            Some(failure) if !self.offline => Availability::Failed(Arc::clone(failure)),
+            _ => Availability::Offline,
+        }
+    }
+}
+
 // === impl Task ===
 
 impl<P: Processes> Task<P> {
@@ -113,14 +148,15 @@ impl<P: Processes> Task<P> {
     pub(super) async fn run(
         processes: P,
         config: Arc<Config>,
-        offline: bool,
+        hindrance: Hindrance,
         dispatching: Released,
         mut ends: Ends,
     ) {
-        let state = State::new(processes.policy(&config), offline, Instant::now());
+        let state = State::new(processes.policy(&config), hindrance.is_any(), Instant::now());
         let mut task = Self {
             processes: Arc::new(processes),
             state,
+            hindrance,
             config,
             starts: HashMap::new(),
             failure: Arc::new(StartFailure::new("The application was not started.")),
@@ -161,10 +197,13 @@ impl<P: Processes> Task<P> {
     fn obey(&mut self, command: Option<Command>) {
         match command {
             Some(Command::Offline(offline, told)) => {
-                if offline != self.state.is_offline() {
-                    self.processes.offline(offline);
+                if offline != self.hindrance.offline {
+                    self.hindrance.offline = offline;
+                    if self.hindrance.misconfigured.is_none() {
+                        self.processes.offline(offline);
+                    }
                 }
-                self.apply(Event::Offline(offline));
+                self.hinder();
                 // Nobody may wait for it any more.
                 let _ = told.send(());
             }
@@ -172,12 +211,29 @@ impl<P: Processes> Task<P> {
                 self.processes.recycled(&config);
                 let policy = self.processes.policy(&config);
                 self.config = config;
+                self.hindrance.misconfigured = None;
                 self.apply(Event::Recycle(policy));
+                self.hinder();
+            }
+            Some(Command::Misconfigured(errors)) => {
+                if self.hindrance.misconfigured.is_some() {
+                    self.hindrance.misconfigured = Some(Arc::new(self.processes.misconfigured(&errors)));
+                    self.hinder();
+                }
             }
             Some(Command::Stop(limit)) => self.apply(Event::Stop { limit }),
             Some(Command::Kill) => self.apply(Event::Kill),
             // Nobody is left who could say otherwise.
             None => self.apply(Event::Stop { limit: self.config.shutdown_time_limit }),
+        }
+    }
+
+    fn hinder(&mut self) {
+        let known = self.state.is_offline();
+        self.apply(Event::Offline(self.hindrance.is_any()));
+        // For the state one hindrance is as good as the other; for visitors it is not.
+        if known && self.state.is_offline() {
+            self.publish(&View::Offline);
         }
     }
 
@@ -303,7 +359,7 @@ impl<P: Processes> Task<P> {
     fn publish(&mut self, view: &View) {
         let availability = match view {
             View::Starting => Availability::Starting,
-            View::Offline => Availability::Offline,
+            View::Offline => self.hindrance.availability(),
             View::Ready { generation, starts } => self.serving(*generation, starts),
             View::Failed(_) => Availability::Failed(Arc::clone(&self.failure)),
             View::Stopped => Availability::Stopped,

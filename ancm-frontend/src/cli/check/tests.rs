@@ -1,4 +1,5 @@
 use super::*;
+use crate::cli::applications::Applications;
 
 /// A folder whose web.config has this inside of `system.webServer`.
 fn site(inside: &str) -> tempfile::TempDir {
@@ -117,4 +118,39 @@ fn the_limit_of_kestrel_is_named_unless_it_is_cleared() {
 fn a_folder_without_the_file_is_wrong() {
     let (wrong, text) = human(&tempfile::tempdir().unwrap());
     assert!(wrong && text.contains("there is no such file"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn explains_each_of_several_applications_with_what_it_inherits() {
+    let parent = site(&format!("{SH}</aspNetCore>"));
+    let child = site("<aspNetCore shutdownTimeLimit='3'/>");
+    let broken = site("<aspNetCore procesPath='dotnet'/>");
+    let place = |at: &str, folder: &tempfile::TempDir| format!("{at}={}", folder.path().display());
+    let places = [place("/", &parent), place("/child", &child), place("h/", &broken)];
+    let places = places.iter().map(|text| text.parse().unwrap()).collect();
+    let applications = Applications { dir: None, places }.placed().unwrap();
+    let run = |json| {
+        let mut out = Vec::new();
+        assert!(check_all::<&str>(&applications, &[], json, &mut out).unwrap(), "one of them is wrong");
+        String::from_utf8(out).unwrap()
+    };
+    let text = run(false);
+    let above = format!("Application /child\ninherits from {}\n", parent.path().display());
+    assert!(text.contains(&above) && text.contains("Application h/\n"), "{text}");
+    assert!(text.contains("  above    startupTimeLimit          7 "), "{text}");
+    let value: Value = serde_json::from_str(&run(true)).unwrap();
+    assert_eq!((&value["version"], &value["ok"]), (&json!(1), &json!(false)));
+    let [root, child, broken] = value["applications"].as_array().unwrap().as_slice() else {
+        panic!("{value}")
+    };
+    assert_eq!(
+        (&root["application"], &root["ok"], &root["inheritsFrom"]),
+        (&json!("/"), &json!(true), &json!([]))
+    );
+    assert_eq!(child["command"]["program"], "/bin/sh");
+    let setting =
+        child["settings"].as_array().unwrap().iter().find(|s| s["name"] == "startupTimeLimit").unwrap();
+    assert_eq!((&setting["inherited"], &setting["given"]), (&json!(true), &json!(false)));
+    assert_eq!(broken["faults"][0]["fix"], "write processPath");
 }

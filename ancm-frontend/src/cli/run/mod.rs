@@ -1,13 +1,14 @@
-//! `ancm run`: one application, served until a signal comes.
+//! `ancm run`: applications, served until a signal comes.
+
+mod hosted;
 
 use std::{
     io::{self, Write},
     net::SocketAddr,
-    sync::Arc,
 };
 
 use ancm_tower::client::Scheme;
-use tokio::sync::watch;
+use futures_util::future::select_all;
 
 use super::{
     Exit, Failure,
@@ -16,9 +17,10 @@ use super::{
     signals::Signals,
 };
 use crate::{
-    config::{self, Config, NOTE_OF_DEVELOPMENT, Note, NoteKind, variables::Environment},
-    events,
-    frontend::{Frontend, Options, Running, StartError},
+    application::Hosted,
+    binding::Binding,
+    config::{NOTE_OF_DEVELOPMENT, variables::Environment},
+    frontend::{Frontend, Options, Running, RunningApplication, StartError},
     guard::Guard,
     spawn::Spawner,
     supervisor::snapshot::{Availability, Snapshot},
@@ -29,17 +31,17 @@ use crate::{
 enum RunError {
     #[error("cannot listen on {0}: its name cannot be resolved")]
     Resolve(String, #[source] io::Error),
-    #[error("the application did not become ready: {0}")]
-    NeverReady(String),
+    #[error("the application at {0} did not become ready: {1}")]
+    NeverReady(Binding, String),
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
 }
 
-/// Serves the application until a signal comes.
+/// Serves the applications until a signal comes.
 pub fn run(options: &Run, logs: &Logs) -> Result<Exit, Failure> {
     let tls = options.listen.tls.settings(&options.listen.addresses);
     let tls = tls.map_err(|error| Failure::new(Exit::Usage, error))?;
-    let config = configuration(options)?;
+    let applications = hosted::hosted(options)?;
     // Before the listeners: what a guard inherits it would keep open.
     let spawner = spawner();
     raise_limit_of_files();
@@ -51,8 +53,8 @@ pub fn run(options: &Run, logs: &Logs) -> Result<Exit, Failure> {
         let mut signals =
             Signals::new().map_err(|error| Failure::new(Exit::Failed, RunError::Signals(error)))?;
         let addresses = addresses(&options.listen)?;
-        warn_of_development(&config, &addresses);
-        let mut frontend = Options::new(Arc::new(config)).spawner(spawner).debug_logs(logs.debug().clone());
+        warn_of_development(&applications, &addresses);
+        let mut frontend = Options::serving(applications).spawner(spawner).debug_logs(logs.debug().clone());
         for (scheme, address) in addresses {
             frontend = match scheme {
                 Scheme::Http => frontend.listen(address),
@@ -70,13 +72,13 @@ pub fn run(options: &Run, logs: &Logs) -> Result<Exit, Failure> {
 
 /// Waits for the reason to stop, and stops.
 async fn serve(running: Running, signals: &mut Signals, exit_on_failure: bool) -> Result<Exit, Failure> {
-    let snapshots = running.snapshots();
+    let applications = running.applications().to_vec();
     let failed = tokio::select! {
         signal = signals.stop(|| running.reload_certificate()) => {
             tracing::info!(target: "server", signal, "stopping: no new connections, requests under way are finished");
             None
         }
-        failed = failure(snapshots), if exit_on_failure => Some(failed),
+        failed = failure(applications), if exit_on_failure => Some(failed),
     };
     let kill = running.kill_switch();
     let shutdown = running.shutdown();
@@ -90,47 +92,37 @@ async fn serve(running: Running, signals: &mut Signals, exit_on_failure: bool) -
     }
     match failed {
         None => Ok(Exit::Success),
-        Some(summary) => Err(Failure::new(Exit::NeverReady, RunError::NeverReady(summary))),
+        Some(never_ready) => Err(Failure::new(Exit::NeverReady, never_ready)),
     }
 }
 
-/// Ends when the start has failed.
-async fn failure(mut snapshots: watch::Receiver<Snapshot>) -> String {
+/// Ends when a start has failed.
+async fn failure(applications: Vec<RunningApplication>) -> RunError {
+    select_all(applications.into_iter().map(|application| Box::pin(failure_of(application)))).await.0
+}
+
+async fn failure_of(application: RunningApplication) -> RunError {
+    let RunningApplication { binding, mut snapshots } = application;
     let failed = |snapshot: &Snapshot| matches!(snapshot.availability, Availability::Failed(_));
-    match snapshots.wait_for(failed).await.as_deref().map(|snapshot| &snapshot.availability) {
+    let summary = match snapshots.wait_for(failed).await.as_deref().map(|snapshot| &snapshot.availability) {
         Ok(Availability::Failed(failure)) => failure.in_full().to_owned(),
         _ => "it was stopped".to_owned(),
-    }
-}
-
-fn configuration(options: &Run) -> Result<Config, Failure> {
-    let loaded = config::load_ignoring(&options.dir, &options.ignore.sections)
-        .map_err(|errors| Failure::new(Exit::Configuration, errors).event(events::MISCONFIGURED))?;
-    // Whether that one matters is known with the addresses.
-    loaded.notes.iter().filter(|note| note.code != NOTE_OF_DEVELOPMENT).for_each(report);
-    Ok(loaded.config)
-}
-
-fn report(note: &Note) {
-    let code = note.code;
-    match note.kind {
-        NoteKind::NoEffect | NoteKind::Honoured => {
-            tracing::debug!(target: "server", code, "web.config: {note}");
-        }
-        NoteKind::Info => tracing::info!(target: "server", code, "web.config: {note}"),
-        _ => tracing::warn!(target: "server", code, "web.config: {note}"),
-    }
+    };
+    RunError::NeverReady(binding, summary)
 }
 
 /// Details of errors are for developers, who sit at this machine.
-fn warn_of_development(config: &Config, addresses: &[(Scheme, SocketAddr)]) {
+fn warn_of_development(applications: &[Hosted], addresses: &[(Scheme, SocketAddr)]) {
     let environment = Environment::of_process();
     let Some((_, address)) = addresses.iter().find(|(_, address)| !address.ip().is_loopback()) else {
         return;
     };
-    if let Some(variable) = config.development(&|name| environment.get(name)) {
+    let development = |hosted: &Hosted| hosted.config().development(&|name| environment.get(name));
+    for hosted in applications {
+        let Some(variable) = development(hosted) else { continue };
+        let application = (applications.len() > 1).then(|| tracing::field::display(hosted.binding()));
         tracing::warn!(
-            target: "server", %address, code = NOTE_OF_DEVELOPMENT,
+            target: "server", application, %address, code = NOTE_OF_DEVELOPMENT,
             "{variable}=Development shows details of errors to everybody who can reach {address}; \
              write Production in web.config, or listen on 127.0.0.1"
         );

@@ -24,7 +24,7 @@ use super::{
     stop::Running,
 };
 use crate::{
-    config::Config,
+    config::{Config, ConfigErrors},
     events,
     output::{LogFile, LogFileSettings, Output},
     spawn::Spawner,
@@ -156,6 +156,18 @@ impl Processes for Children {
             target: "server", event_id = events::RECYCLED, application = self.application,
             site_root = %config.site_root.display(), "the configuration is new: the application is recycled"
         );
+    }
+
+    fn misconfigured(&self, errors: &ConfigErrors) -> StartFailure {
+        tracing::error!(
+            target: "server", event_id = events::MISCONFIGURED, application = self.application, file = %errors.file().display(),
+            "the application is not started, as its configuration cannot be used: {errors}"
+        );
+        let failure = StartFailure::misconfigured("The `web.config` of this application cannot be used.");
+        let failure = self.sources.add_link(failure);
+        // Whose details are they? There is no configuration that could say.
+        let for_developers = self.sources.shows_details(&Config::default());
+        if for_developers { failure.details(errors.render()) } else { failure }
     }
 
     fn give_up(&self, context: &Context, failure: &StartFailure) {

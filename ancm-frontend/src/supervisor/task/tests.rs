@@ -7,6 +7,8 @@ use crate::{
     supervisor::{Supervisor, state::Policy},
 };
 
+mod hindered;
+
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Processes that exist by name only; the test is told of everything and says what comes of it.
@@ -87,6 +89,10 @@ impl Processes for Fake {
 
     fn recycled(&self, _: &Config) {}
 
+    fn misconfigured(&self, errors: &ConfigErrors) -> StartFailure {
+        StartFailure::misconfigured(errors.to_string())
+    }
+
     fn give_up(&self, _: &usize, _: &StartFailure) {}
 
     fn rapid_fail(&self, _: &Config, _: Instant) -> StartFailure {
@@ -119,9 +125,15 @@ impl Asked {
 
 impl Scene {
     fn new(config: Config) -> Self {
+        Self::hindered(config, false, None)
+    }
+
+    fn hindered(config: Config, offline: bool, errors: Option<ConfigErrors>) -> Self {
         let (asked, attempts) = mpsc::unbounded_channel();
         let (stopping, stops) = mpsc::unbounded_channel();
-        let supervisor = Supervisor::with(Fake { asked, stopping }, Arc::new(config), false);
+        let fake = Fake { asked, stopping };
+        let hindrance = Hindrance::new(offline, errors, &fake);
+        let supervisor = Supervisor::with(fake, Arc::new(config), hindrance);
         let snapshots = supervisor.snapshots();
         Self { supervisor, snapshots, asked: attempts, stopping: stops }
     }
