@@ -88,7 +88,7 @@ impl Hosted {
             binding.path_base().clone_into(&mut Arc::make_mut(&mut config).path_base);
         }
         if config.seen.is_none() {
-            let seen = Stamps::take(&config.site_root, &config.parents);
+            let seen = config.stamps();
             Arc::make_mut(&mut config).seen = Some(seen);
         }
         Self { binding, config, errors: None }

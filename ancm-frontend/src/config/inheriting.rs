@@ -38,7 +38,7 @@ pub fn load_inheriting<S: AsRef<str>>(
     let mut loaded = loaded.guarded(ignored)?;
     loaded.notes.extend(notes);
     gate::ignore_access(&mut loaded.config, &mut loaded.notes, ignored);
-    loaded.config.seen = Some(seen);
+    loaded.config.seen = Some(seen.with_files(site_root, &loaded.config.recycle_on_file_change));
     loaded.config.parents = parents.to_vec();
     loaded.config.ignored_sections = ignored.iter().map(|section| section.as_ref().to_owned()).collect();
     Ok(loaded)

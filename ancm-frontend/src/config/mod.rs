@@ -198,6 +198,11 @@ impl Config {
         find(&self.handler_settings, name)
     }
 
+    /// What its files look like now, to be compared with [`seen`](Self::seen).
+    pub fn stamps(&self) -> Stamps {
+        Stamps::take(&self.site_root, &self.parents).with_files(&self.site_root, &self.recycle_on_file_change)
+    }
+
     /// `disallowRotationOnConfigChange`: whether a change of the file is not followed.
     // ANCM: globalmodule.cpp; this is how a blue/green deployment keeps what runs.
     pub fn ignores_changes(&self) -> bool {
