@@ -29,7 +29,7 @@ use super::{
     answer::{self, Plan},
     body::ClientBody,
     clocks::{Clocks, Limits, Overdue, Phase},
-    io::{Arrival, LONGEST_HEAD, Shared},
+    io::{Arrival, Shared},
     request::{self, About},
     spare,
     stream::ClientStream,
@@ -62,6 +62,8 @@ pin_project! {
         trailers: Declared,
         keep_alive: bool,
         switch: Option<Give>,
+        // It is being answered, and another task reads its body.
+        is_body_shared: bool,
         out: Outgoing,
         #[pin]
         alarm: Alarm,
@@ -113,6 +115,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             trailers: Declared::default(),
             keep_alive: true,
             switch: None,
+            is_body_shared: false,
             out: Outgoing::new(Vec::new(), Framing::Close),
             alarm: Alarm::new(limits.idle),
             drained: drain.clone().cancelled_owned(),
@@ -159,20 +162,20 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
     }
 
     fn poll_head(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Over>> {
-        let this = self.as_mut().project();
+        let mut this = self.as_mut().project();
         let mut io = this.shared.lock();
         let head = match ready!(io.poll_head(&this.shared.clocks, context)) {
             Ok(Arrival::Head(head)) => head,
-            Ok(Arrival::End) => return Poll::Ready(Err(Over::Done)),
-            Err(error) => return Poll::Ready(Err(Over::Broken(error))),
-            Ok(Arrival::Refused(fault)) => {
+            Ok(Arrival::End) => {
                 drop(io);
-                self.refuse(Refusal::BadRequest { reason: fault.as_str() });
+                // A client that has said all may still want to hear, by TLS, that this is the end.
+                this.step.set(Step::Closing);
                 return Poll::Ready(Ok(()));
             }
-            Ok(Arrival::TooLong) => {
+            Err(error) => return Poll::Ready(Err(Over::Broken(error))),
+            Ok(Arrival::Refused(refusal)) => {
                 drop(io);
-                self.refuse(Refusal::HeadTooLarge { what: "bytes", limit: LONGEST_HEAD });
+                self.refuse(refusal);
                 return Poll::Ready(Ok(()));
             }
         };
@@ -194,7 +197,8 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             }
         };
         drop(io);
-        if may_switch {
+        // What of the bytes behind its head were body, and what tunnel, would be anybody's guess.
+        if may_switch && !framing.has_body() {
             let (give, upgrade) = OnUpgrade::new();
             *this.switch = Some(give);
             request.extensions_mut().insert(upgrade);
@@ -230,7 +234,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             let mut io = this.shared.lock();
             // Who was not asked for a body may send it or not.
             let uninvited = io.withdraw_invitation(&mut head);
-            last || uninvited || io.is_broken() || this.drain.is_cancelled()
+            last || uninvited || io.is_broken() || io.is_cut_short() || this.drain.is_cancelled()
         };
         *this.trailers = Declared::by(&response, *this.about);
         let Plan { framing, keep_alive } = answer::write(&response, *this.about, last, &mut head);
@@ -278,9 +282,11 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Over::Broken(error))),
                 Poll::Pending => {}
             }
+            *this.is_body_shared = !io.is_body_read();
             ready!(io.poll_broken(&this.shared.clocks, context));
             return Poll::Ready(Err(Over::Done));
         }
+        *this.is_body_shared = false;
         spare::keep_head(this.out.take_buffer());
         this.step.set(Step::Ending);
         Poll::Ready(Ok(()))
@@ -304,7 +310,10 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
         let next = *this.keep_alive && (io.is_body_read() || io.discard());
         if next {
             io.next();
+            *this.about = About::default();
             this.shared.clocks.enter(Phase::Idle);
+        } else {
+            io.cut_body();
         }
         drop(io);
         this.step.set(if next { Step::Head } else { Step::Closing });
@@ -324,6 +333,7 @@ impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
         loop {
             // Before the drain: a request that has come already is served.
             if let Poll::Ready(over) = self.as_mut().poll_steps(context) {
+                self.shared.lock().cut_body();
                 self.log(&over);
                 return Poll::Ready(());
             }
@@ -338,8 +348,9 @@ impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
                 this.step.set(Step::Closing);
                 continue;
             }
-            ready!(this.alarm.poll(look_by(clocks, *this.patience), context));
+            ready!(this.alarm.poll(look_by(clocks, *this.is_body_shared, *this.patience), context));
             if self.as_mut().is_given_up(context) {
+                self.shared.lock().cut_body();
                 return Poll::Ready(());
             }
         }
