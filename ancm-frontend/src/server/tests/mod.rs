@@ -6,6 +6,7 @@ mod bytes;
 mod clocks;
 mod drain;
 mod leaving;
+mod random;
 mod upgrade;
 
 use std::{
