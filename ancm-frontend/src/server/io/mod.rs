@@ -18,6 +18,7 @@ use tokio::io::ReadBuf;
 
 use self::incoming::Incoming;
 use super::{clocks::Clocks, head_guard::HeadReader, spare, stream::ClientStream};
+use crate::http1::hand_out;
 
 mod body;
 mod head;
@@ -95,16 +96,10 @@ impl<T: ClientStream> Io<T> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.read.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        if hand_out(&mut self.read, buffer) {
+            return Poll::Ready(Ok(()));
         }
-        let length = self.read.len().min(buffer.remaining());
-        buffer.put_slice(&self.read.split_to(length));
-        if self.read.is_empty() {
-            // A tunnel lives long.
-            self.read = BytesMut::new();
-        }
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) struct Plan {
 }
 
 /// A request and its answer.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug)]
 pub(super) struct Exchange {
     pub(super) is_head: bool,
@@ -104,7 +105,7 @@ impl Exchange {
 
 /// The bytes of a message's body: each has its own.
 pub(super) fn content(number: usize, length: usize) -> Vec<u8> {
-    (0..length).map(|at| ((number * 31 + at * 7) % 251) as u8).collect()
+    (0..length).map(|at| u8::try_from((number * 31 + at * 7) % 251).unwrap()).collect()
 }
 
 pub(super) fn plan() -> impl Strategy<Value = Plan> {
