@@ -4,3 +4,20 @@
 pub(crate) mod chunked;
 pub(crate) mod outgoing;
 pub(crate) mod spare;
+
+use bytes::BytesMut;
+use tokio::io::ReadBuf;
+
+/// Hands out what has been read ahead of a stream that is read on from now; false if there is nothing.
+pub(crate) fn hand_out(ahead: &mut BytesMut, buffer: &mut ReadBuf<'_>) -> bool {
+    if ahead.is_empty() {
+        return false;
+    }
+    let length = ahead.len().min(buffer.remaining());
+    buffer.put_slice(&ahead.split_to(length));
+    if ahead.is_empty() {
+        // The stream may live long.
+        *ahead = BytesMut::new();
+    }
+    true
+}

@@ -64,14 +64,14 @@ async fn waits_a_moment_for_the_first_request_of_a_new_connection() {
     let drain = CancellationToken::new();
     drain.cancel();
     let address = "192.0.2.1:1".parse().unwrap();
-    let silent = connection(Pipe(stream), address, |_| async { text("text") }, drain.clone());
+    let silent = connection(Pipe::new(stream), address, |_| async { text("text") }, drain.clone());
     let start = Instant::now();
     silent.await;
     assert_eq!(start.elapsed().as_millis(), 250);
     drop(client);
 
     let (mut client, stream) = tokio::io::duplex(4096);
-    let late = tokio::spawn(connection(Pipe(stream), address, |_| async { text("text") }, drain));
+    let late = tokio::spawn(connection(Pipe::new(stream), address, |_| async { text("text") }, drain));
     tokio::time::sleep(Duration::from_millis(200)).await;
     client.write_all(GET).await.unwrap();
     assert!(rest(&mut client).await.ends_with("text"));
