@@ -5,10 +5,12 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A stream that can tell, without reading, that its client has left.
+/// A stream that can tell, without reading, what its client has done.
 pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Whether the client has closed its side or is gone, even behind bytes that have not been read.
     fn has_left(&self) -> bool;
+    /// Whether there is something to read that nobody has been told of yet.
+    fn has_sent(&self) -> bool;
 }
 
 // === impl ClientStream ===
@@ -16,5 +18,9 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 impl ClientStream for TcpStream {
     fn has_left(&self) -> bool {
         super::peer::has_left(self)
+    }
+
+    fn has_sent(&self) -> bool {
+        super::peer::has_sent(self)
     }
 }
