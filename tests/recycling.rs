@@ -40,6 +40,46 @@ fn C1_touched_file_starts_a_new_process() {
 }
 
 #[test]
+fn a_changed_file_of_recycle_on_file_change_starts_a_new_process_and_any_other_file_does_not() {
+    let Some(app) = App::site() else { return };
+    let frontend =
+        Frontend::serve(list(&app, r#"<file path=".\settings\shop.json"/><file path="later.txt"/>"#));
+    let first = Watched::new(frontend.started(1).pid);
+    fs::create_dir(app.path("settings")).unwrap();
+    app.write("settings/other.json", "{}");
+    app.write("settings/shop.json", "{}");
+    let second = frontend.started(2).pid;
+    assert!(first.ends_within(PATIENCE));
+    app.write("later.txt", "x");
+    let third = frontend.started(3).pid;
+    assert!(Watched::new(second).ends_within(PATIENCE));
+    fs::remove_file(app.path("later.txt")).unwrap();
+    frontend.started(4);
+    assert!(Watched::new(third).ends_within(PATIENCE));
+    assert_eq!(frontend.log.count(|line| line.is_event(1021)), 3, "{}", frontend.log.report());
+}
+
+#[test]
+fn a_list_of_files_that_changes_with_the_configuration_is_obeyed() {
+    let Some(app) = App::site() else { return };
+    let frontend = Frontend::serve(&app);
+    frontend.started(1);
+    list(&app, r#"<file path="shop.json"/>"#);
+    frontend.started(2);
+    app.write("shop.json", "{}");
+    frontend.started(3);
+}
+
+/// Has these files watched.
+fn list<'a>(app: &'a App, files: &str) -> &'a App {
+    let text = fs::read_to_string(app.path("web.config")).unwrap();
+    let listed = format!("<recycleOnFileChange>{files}</recycleOnFileChange></aspNetCore>");
+    assert!(text.contains("</aspNetCore>"), "{text}");
+    app.write("web.config", text.replace("</aspNetCore>", &listed));
+    app
+}
+
+#[test]
 fn C4_requests_while_the_application_is_started_anew_are_all_answered() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);

@@ -116,7 +116,7 @@ pub const ABSENT: &[Absent] = &[
     absent(
         1037..=1037,
         "a file of recycleOnFileChange has changed",
-        "the original defines it and never logs it; a recycle is 1021",
+        "the original defines it and never logs it; such a recycle is 1021 like any other",
     ),
 ];
 

@@ -1,4 +1,5 @@
-//! Watches `web.config` and those that it inherits from, and has the application recycled when one of them changes.
+//! Watches `web.config`, those that it inherits from, and the files of `recycleOnFileChange`, and has the application
+//! recycled when one of them changes.
 //!
 //! A file need only be touched. One that cannot be used, or is not there any more, changes nothing: what runs goes on as
 //! before, and says so.
@@ -29,11 +30,17 @@ pub(super) async fn obey(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let now = Some(Stamps::take(&config.site_root, &config.parents));
+        let now = Some(config.stamps());
         if now == seen {
             continue;
         }
-        seen = now;
+        let before = std::mem::replace(&mut seen, now);
+        if is_same_configuration(before.as_ref(), seen.as_ref()) {
+            // ANCM: in the schema since 2016; most versions of the module read the names and never watch the files.
+            tracing::info!(target: "server", application, "a file of `recycleOnFileChange` has changed; starting anew");
+            supervisor.recycle(Arc::clone(&config));
+            continue;
+        }
         match config::reload(&config) {
             // ANCM: globalmodule.cpp; `disallowRotationOnConfigChange` is how a blue/green deployment forbids this.
             Ok(_) if config.ignores_changes() => {
@@ -42,6 +49,7 @@ pub(super) async fn obey(
             Ok(loaded) => {
                 tracing::info!(target: "server", application, file = %loaded.file.display(), "web.config has changed; starting anew from it");
                 config = Arc::new(loaded.config);
+                seen.clone_from(&config.seen);
                 publisher.publish(&config);
                 supervisor.recycle(Arc::clone(&config));
             }
@@ -52,6 +60,10 @@ pub(super) async fn obey(
             }
         }
     }
+}
+
+fn is_same_configuration(before: Option<&Stamps>, now: Option<&Stamps>) -> bool {
+    before.zip(now).is_some_and(|(before, now)| now.is_same_configuration(before))
 }
 
 #[cfg(test)]

@@ -145,12 +145,6 @@ fn remark_on_attributes(node: Node<'_, '_>, config: &Config, findings: &mut Find
             findings.note(&log.range(), NoteKind::Warning, "windows-path", text);
         }
     }
-    if !config.recycle_on_file_change.is_empty() {
-        let place =
-            elements(node).find(|child| is(*child, "recycleOnFileChange")).map_or_else(|| tag(node), tag);
-        let text = "recycleOnFileChange is not watched, as in the original module; touch web.config instead";
-        findings.note(&place, NoteKind::NotHonoured, "recycle-on-file-change", text);
-    }
 }
 
 fn remark_on_variables(node: Node<'_, '_>, config: &Config, findings: &mut Findings<'_>) {

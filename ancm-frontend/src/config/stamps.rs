@@ -13,9 +13,14 @@ use ancm_tower::contract;
 
 use super::Parent;
 
-/// What the files of a configuration looked like at one moment.
+/// What the files of a configuration looked like at one moment, and those of `recycleOnFileChange`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stamps(Vec<Vec<Stamp>>);
+pub struct Stamps {
+    /// For each folder those of its `web.config`.
+    configuration: Vec<Vec<Stamp>>,
+    /// `None`: there is no such file.
+    files: Vec<Option<Stamp>>,
+}
 
 /// What changes when a file is written, replaced, touched or put back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +43,21 @@ impl Stamps {
     /// Those of the folder of an application and of the folders that it inherits from.
     pub fn take(site_root: &Path, parents: &[Parent]) -> Self {
         let parents = parents.iter().map(|parent| parent.folder.as_path());
-        Self(parents.chain([site_root]).map(of_folder).collect())
+        let configuration = parents.chain([site_root]).map(of_folder).collect();
+        Self { configuration, files: Vec::new() }
+    }
+
+    /// And those of these files, whose paths are relative to the folder of the application.
+    #[must_use]
+    pub fn with_files(mut self, site_root: &Path, files: &[impl AsRef<Path>]) -> Self {
+        let of_file = |file: &Path| Some(Stamp::of(Some(&fs::metadata(site_root.join(file)).ok()?)));
+        self.files = files.iter().map(|file| of_file(file.as_ref())).collect();
+        self
+    }
+
+    /// Whether the configuration is still what it was, whatever has become of the other files.
+    pub fn is_same_configuration(&self, earlier: &Self) -> bool {
+        self.configuration == earlier.configuration
     }
 }
 
@@ -105,6 +124,20 @@ mod tests {
         for (index, stamps) in seen.iter().enumerate() {
             assert!(!seen[..index].contains(stamps), "{index}: {seen:?}");
         }
+    }
+
+    #[test]
+    fn tell_listed_files_from_the_configuration() {
+        let (folder, stamps) = site();
+        let with_files = || stamps().with_files(folder.path(), &["a.json", "sub/b.json"]);
+        let before = with_files();
+        assert_eq!(with_files(), before);
+        fs::create_dir(folder.path().join("sub")).unwrap();
+        fs::write(folder.path().join("sub/b.json"), "x").unwrap();
+        let after = with_files();
+        assert!(after != before && after.is_same_configuration(&before));
+        fs::write(folder.path().join("web.config"), "x").unwrap();
+        assert!(!with_files().is_same_configuration(&after));
     }
 
     #[cfg(unix)]
