@@ -5,7 +5,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A stream that can tell, without reading, that its client has left.
+/// A stream that can tell, without reading, what its client has done.
 pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     /// Whether the client has closed its side or is gone, even behind bytes that have not been read.
     fn has_left(&self) -> bool;
@@ -14,6 +14,9 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
     fn says_goodbye(&self) -> bool {
         true
     }
+
+    /// Whether there is something to read that nobody has been told of yet.
+    fn has_sent(&self) -> bool;
 }
 
 // === impl ClientStream ===
@@ -25,5 +28,9 @@ impl ClientStream for TcpStream {
 
     fn says_goodbye(&self) -> bool {
         false
+    }
+
+    fn has_sent(&self) -> bool {
+        super::peer::has_sent(self)
     }
 }

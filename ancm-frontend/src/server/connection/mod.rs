@@ -184,8 +184,8 @@ impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
             let idle = matches!(this.step.as_mut().project(), StepProj::Head);
             if idle
                 && this.drain.is_cancelled()
-                && !this.shared.lock().head().has_begun()
                 && !is_awaited(clocks, this.patience)
+                && !this.shared.lock().has_request()
             {
                 this.step.set(Step::Closing);
                 continue;

@@ -90,6 +90,11 @@ impl<T: ClientStream> Io<T> {
         ended && !self.is_body_read()
     }
 
+    /// Whether a request has come, be it in part, or to the kernel only.
+    pub(super) fn has_request(&self) -> bool {
+        self.head.has_begun() || self.stream.has_sent()
+    }
+
     /// Reads for a tunnel.
     pub(super) fn poll_read_on(
         &mut self,

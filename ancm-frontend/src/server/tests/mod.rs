@@ -45,6 +45,8 @@ pub(super) struct Pipe {
     stream: DuplexStream,
     /// Whether its client shows that it has left.
     pub(super) has_left: Arc<AtomicBool>,
+    /// Something of it is on its way.
+    pub(super) has_sent: bool,
     /// It cannot be told that it ends, since its client takes nothing more.
     pub(super) is_stuck: bool,
 }
@@ -180,13 +182,17 @@ impl Body for TestBody {
 
 impl Pipe {
     pub(super) fn new(stream: DuplexStream) -> Self {
-        Self { stream, has_left: Arc::default(), is_stuck: false }
+        Self { stream, has_left: Arc::default(), has_sent: false, is_stuck: false }
     }
 }
 
 impl ClientStream for Pipe {
     fn has_left(&self) -> bool {
         self.has_left.load(Ordering::Relaxed)
+    }
+
+    fn has_sent(&self) -> bool {
+        self.has_sent
     }
 }
 
