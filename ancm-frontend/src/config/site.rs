@@ -24,8 +24,20 @@ pub(super) fn read(layout: &Layout<'_, '_>, config: &mut Config, findings: &mut 
     for node in once_per_scope(&layout.web_servers, &[WEB_SOCKET], findings) {
         read_attributes(node, WEB_SOCKET, OF_WEB_SOCKET, config, findings);
     }
+    read_inherited_parts(layout, config, findings);
     read_part(&layout.web_servers, config, findings);
     read_locations(layout, config, findings);
+}
+
+/// What the site says holds for the parts that a file above it speaks about, too.
+fn read_inherited_parts(layout: &Layout<'_, '_>, config: &mut Config, findings: &Findings<'_>) {
+    for location in std::mem::take(&mut config.locations) {
+        let mut part = config.clone();
+        location.apply(&mut part);
+        // All there is to say about it is said of the site itself.
+        read_part(&layout.web_servers, &mut part, &mut findings.unheard());
+        config.locations.push(Location::of(location.path, &part));
+    }
 }
 
 /// What may differ from part to part.
