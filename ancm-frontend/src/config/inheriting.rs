@@ -209,7 +209,8 @@ mod tests {
         // The nearer file wins, whatever part a file further up speaks about.
         assert_eq!(config.locations[0].max_allowed_content_length, 10);
         assert_eq!(config.locations[1].max_allowed_content_length, 8);
-        let names: Vec<_> = config.locations[0].custom_headers.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> =
+            config.locations[0].custom_headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["X-Up", "X-Own"]);
     }
 
