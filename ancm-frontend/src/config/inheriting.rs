@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Config, ConfigErrors, Loaded, Note, NoteKind, Parent, Stamps, file,
+    Config, ConfigErrors, Loaded, Note, NoteKind, Parent, Stamps, file, gate,
     reading::{Examination, Reach, examine_from},
     variables,
 };
@@ -37,6 +37,7 @@ pub fn load_inheriting<S: AsRef<str>>(
     let loaded = examine_from(config, site_root, environment, Reach::Own).into_result()?;
     let mut loaded = loaded.guarded(ignored)?;
     loaded.notes.extend(notes);
+    gate::ignore_access(&mut loaded.config, &mut loaded.notes, ignored);
     loaded.config.seen = Some(seen.with_files(site_root, &loaded.config.recycle_on_file_change));
     loaded.config.parents = parents.to_vec();
     loaded.config.ignored_sections = ignored.iter().map(|section| section.as_ref().to_owned()).collect();
@@ -51,7 +52,7 @@ pub fn load_inheriting<S: AsRef<str>>(
 pub fn reload(config: &Config) -> Result<Loaded, ConfigErrors> {
     let mut loaded = load_inheriting(&config.site_root, &config.parents, &config.ignored_sections)?;
     loaded.config.path_base.clone_from(&config.path_base);
-    Ok(loaded)
+    Ok(Loaded { config: loaded.config.served_over(config.transport)?, ..loaded })
 }
 
 /// Reads the `web.config` of a folder and tells all there is to say about it; of those above it, only what matters to it.

@@ -125,7 +125,7 @@ fn part(path: &str, section: Node<'_, '_>, findings: &mut Findings<'_>) {
         security::look(section, findings);
     } else if is(section, "httpProtocol") {
         http_protocol(section, findings);
-    } else {
+    } else if !is(section, "webSocket") {
         let name = section.tag_name().name();
         let text = format!(
             "location {}: {} is not read for a part of the site; make that part an application of its own (--app)",
