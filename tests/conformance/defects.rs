@@ -122,11 +122,13 @@ pub(crate) const DEFECTS: &[Departure] = &[
     Departure {
         id: "D14",
         theirs: "headers of the connection are passed on: Keep-Alive, TE, Upgrade, what Connection names",
-        ours: "they are taken away; `Expect` is answered when the application reads",
+        ours: "they are taken away; `Expect` is answered when the application reads, and 103 and other interim answers of it go no further here either",
         why: "they are for the next hop only, and let requests be smuggled",
         tests: &[
             "headers::removes_what_concerns_only_the_connection_to_the_client",
             "headers::answers_expect_100_continue_when_the_application_reads",
+            "fidelity::expect_is_answered_here_and_not_passed_on",
+            "headers::passes_interim_answers_by",
         ],
     },
     Departure {
@@ -387,5 +389,12 @@ pub(crate) const DEFECTS: &[Departure] = &[
             "error_pages::an_answer_that_breaks_off_is_explained_as_the_client_prefers",
             "error_pages::a_site_that_is_offline_shows_its_own_file_to_programs_too",
         ],
+    },
+    Departure {
+        id: "D43",
+        theirs: "a target may hold what no URL can, which http.sys escapes",
+        ours: "`<`, `>`, `#`, a grave accent in the path, a quote in the query and bytes that are no UTF-8 are 400; all else goes on as it came",
+        why: "readers differ on them, and browsers escape them",
+        tests: &["fidelity::a_target_that_no_url_can_have_is_400_and_any_other_goes_on_as_it_is"],
     },
 ];

@@ -21,8 +21,20 @@ const OF_WEB_SOCKET: &[&str] = &["receiveBufferLimit", "pingInterval"];
 
 /// Reads the settings of the whole site, then those of its parts.
 pub(super) fn read(layout: &Layout<'_, '_>, config: &mut Config, findings: &mut Findings<'_>) {
+    read_inherited_parts(layout, config, findings);
     read_part(&layout.web_servers, config, findings);
     read_locations(layout, config, findings);
+}
+
+/// What the site says holds for the parts that a file above it speaks about, too.
+fn read_inherited_parts(layout: &Layout<'_, '_>, config: &mut Config, findings: &Findings<'_>) {
+    for location in std::mem::take(&mut config.locations) {
+        let mut part = config.clone();
+        location.apply(&mut part);
+        // All there is to say about it is said of the site itself.
+        read_part(&layout.web_servers, &mut part, &mut findings.unheard());
+        config.locations.push(Location::of(location.path, &part));
+    }
 }
 
 /// What may differ from part to part.

@@ -26,6 +26,7 @@ pub(super) fn look(section: Node<'_, '_>, findings: &mut Findings<'_>) {
                 child,
                 "dynamicIpSecurity",
                 "clients are not refused for asking too often",
+                "call UseRateLimiter in the application",
                 findings,
             );
         }
@@ -133,7 +134,8 @@ fn request_filtering(section: Node<'_, '_>, findings: &mut Findings<'_>) {
 
 fn request_limits(section: Node<'_, '_>, findings: &mut Findings<'_>) {
     if elements(section).any(|child| elements(child).any(|entry| is(entry, "add"))) {
-        not_honoured(section, "headerLimits", "single headers are not measured", findings);
+        let instead = "measure them in the application; all of a request have at most 32 KiB";
+        not_honoured(section, "headerLimits", "single headers are not measured", instead, findings);
     }
 }
 
@@ -152,7 +154,8 @@ fn denials(list: Node<'_, '_>, findings: &mut Findings<'_>) {
         is(list, "filteringRules") && elements(list).any(|rule| is(rule, "filteringRule"))
     };
     if refuses {
-        not_honoured(list, list.tag_name().name(), "requests that it denies reach the application", findings);
+        let (what, instead) = ("requests that it denies reach the application", "let that refuse them");
+        not_honoured(list, list.tag_name().name(), what, instead, findings);
     }
 }
 
