@@ -27,6 +27,7 @@ use ancm_tower::{
     app_offline::{AppOfflineLayer, Page},
     body_limit::BodyLimitLayer,
     client_cert::{ClientCertificate, ForwardClientCertLayer},
+    error_page::ErrorPageLayer,
     forwarded::{
         consume::{ForwardedHeadersLayer, ForwardedHeadersOptions},
         send::SetForwardedLayer,
@@ -34,6 +35,7 @@ use ancm_tower::{
     head_limit::{HeadLimitLayer, HeadLimits},
     pairing_token::{FixedToken, PairingToken, RequireTokenLayer, SendTokenLayer},
     request_timeout::RequestTimeoutLayer,
+    require_tls::RequireTlsLayer,
     response_headers::ResponseHeadersLayer,
     startup_error::{Admission, Gate, StartupErrorLayer},
     trace::TraceLayer,
@@ -102,6 +104,13 @@ fn refusing(to: &mut Comparison) {
     to.measure("BodyLimit, counts", BARE, limit.layer(BARE), || browser(Unsized(upload())));
     let low = BodyLimitLayer::new(Some(100));
     to.measure("BodyLimit, refuses", BARE, low.layer(BARE), post);
+
+    let page = ErrorPageLayer::default();
+    to.measure("ErrorPage, no refusal", BARE, page.layer(BARE), get);
+    let axios = || with(get(), &[("accept", "application/json, text/plain, */*")]);
+    to.measure("ErrorPage, no refusal, JSON preferred", BARE, page.layer(BARE), axios);
+    to.measure("ErrorPage, explains", BARE, page.layer(low.layer(BARE)), post);
+    to.measure("RequireTls, passes (off)", BARE, RequireTlsLayer::default().layer(BARE), get);
 }
 
 fn timing(to: &mut Comparison) {
@@ -185,13 +194,19 @@ fn assembled(to: &mut Comparison) {
     to.measure("inner stack, backend waits", WAITS, inner, get);
 
     let (_page, pages) = watch::channel(None);
-    let outer =
-        stack::outer(ResponseHeadersLayer::default(), pages.clone(), StartupErrorLayer::new(Open), BARE);
+    let outer = stack::outer(
+        ResponseHeadersLayer::default(),
+        ErrorPageLayer::default(),
+        pages.clone(),
+        StartupErrorLayer::new(Open),
+        BARE,
+    );
     to.measure("outer stack", BARE, outer, get);
 
     let stacks = Arc::new(InnerStacks::new(|config| stack::inner(config, WAITS)));
     let whole = stack::outer(
         ResponseHeadersLayer::default(),
+        ErrorPageLayer::default(),
         pages,
         StartupErrorLayer::new(one_process(NOWHERE)),
         Dispatch::new(stacks),

@@ -12,6 +12,7 @@ use ancm_tower::{
     BoxError,
     app_offline::Page,
     client::{Client, Scheme},
+    error_page::ErrorPageLayer,
     response_headers::ResponseHeadersLayer,
     startup_error::{Admission, StartupErrorLayer, WatchGate},
 };
@@ -39,6 +40,7 @@ async fn main() -> Result<(), BoxError> {
     let inner = stack::inner(&Config::default(), application);
     let mut app = stack::outer(
         ResponseHeadersLayer::default(),
+        ErrorPageLayer::default(),
         page,
         StartupErrorLayer::new(WatchGate::new(gate)),
         inner,

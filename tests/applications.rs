@@ -63,7 +63,10 @@ fn H4_two_applications_have_processes_of_their_own() {
         assert_ne!(first[name], second[name], "{name}");
     }
     let response = frontend.get("/app3/HelloWorld");
-    assert_eq!((response.status(), response.body.len()), (404, 0));
+    assert_eq!(response.status(), 404);
+    assert!(response.text().contains("<h1>HTTP Error 404 - "), "{}", response.text());
+    let as_json = frontend.connect().exchange(get("/app3", &["Accept: application/json"]));
+    assert_eq!(as_json.json()["type"], "urn:problem-type:ancm:404");
     assert_eq!(response.header("proxy-status"), Some("ancm; error=http_request_denied"));
 }
 

@@ -170,6 +170,18 @@ fn check_tells_a_program_all_of_it() {
 }
 
 #[test]
+fn the_launcher_variables_start_what_the_placeholders_do_not_say() {
+    let app =
+        App::empty().attribute("processPath", "%LAUNCHER_PATH%").attribute("arguments", "%LAUNCHER_ARGS%");
+    is_refused(&app, &["is a placeholder", "dotnet publish"]);
+    let program = backend::program().display().to_string();
+    let start = Start::run(&app).variable("ANCM_LAUNCHER_PATH", &program);
+    let frontend =
+        start.variable("ANCM_LAUNCHER_ARGS", backend::ARGUMENTS).variable(backend::ORDERS, "").serve();
+    assert_eq!(frontend.get("/record").status(), 200);
+}
+
+#[test]
 fn check_is_content_with_what_runs() {
     let app = App::misbehaving("").attribute("startupTimeLimit", "17");
     let human = check(&app);

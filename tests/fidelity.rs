@@ -51,6 +51,31 @@ fn declared_trailers_of_an_answer_reach_a_client_that_reads_them() {
 }
 
 #[test]
+fn a_target_that_no_url_can_have_is_400_and_any_other_goes_on_as_it_is() {
+    let frontend = Frontend::serve(&App::misbehaving(""));
+    let target = |target: &[u8]| {
+        let mut client = frontend.connect();
+        client.send([b"GET ", target, b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"].concat());
+        client.response()
+    };
+    for refused in [
+        &b"/record<"[..],
+        b"/record>",
+        b"/record`",
+        b"/record?\"",
+        b"/record?<",
+        b"/record#x",
+        b"/record\xff",
+    ] {
+        assert_eq!(target(refused).status(), 400, "{}", String::from_utf8_lossy(refused));
+    }
+    for carried in ["/record?a|b^c{d}[e]\\f'g", "/record?%", "/record?%zz%00%2F", "/record?\u{e9}"] {
+        let seen = target(carried.as_bytes()).text();
+        assert!(seen.starts_with(&format!("GET {carried} HTTP/1.1\r\n")), "{carried}: {seen}");
+    }
+}
+
+#[test]
 fn a_reason_phrase_is_passed_as_it_is() {
     let frontend = Frontend::serve(&App::misbehaving(""));
     for line in ["200 OK", "200 Fine", "404 Gone fishing", "404 ", "999 ", "599 Own", "400 Wei\u{df} nicht"] {

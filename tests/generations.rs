@@ -21,7 +21,8 @@ fn a_page_of_a_failed_start_can_be_switched_off_and_on_while_it_fails() {
 #[test]
 fn requests_are_held_as_long_as_the_newest_configuration_allows() {
     // At first a request is held for 5 s, and a process has no time to start at all.
-    let app = App::misbehaving("never-listen").attribute("startupTimeLimit", "0");
+    let app = App::misbehaving("never-listen").variable("ASPNETCORE_ENVIRONMENT", "Development");
+    let app = app.attribute("startupTimeLimit", "0");
     let frontend = Frontend::serve(&app);
     frontend.log.event(1020, 1);
     let app = app.attribute("startupTimeLimit", "3");

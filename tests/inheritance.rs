@@ -114,6 +114,67 @@ fn a_touched_file_of_the_child_leaves_the_parent_alone() {
 }
 
 #[test]
+fn a_file_of_the_parent_that_breaks_changes_nothing_for_either() {
+    let (parent, child) = (App::misbehaving(""), App::misbehaving(""));
+    let parent = parent.variable("FROM_PARENT", "yes");
+    let frontend = Start::run_several(&[("/", &parent), ("/child", &child)]).serve();
+    let processes =
+        [Watched::new(frontend.started_at("/", 1).pid), Watched::new(frontend.started_at("/child", 1).pid)];
+    let text = fs::read_to_string(parent.path("web.config")).unwrap();
+    parent.write("web.config", "<configuration>");
+    for n in 1..=2 {
+        let told = frontend.log.event(1034, n);
+        let file = parent.path("web.config").display().to_string();
+        assert!(told.text.contains(&file), "{}", told.text);
+    }
+    assert_eq!(frontend.get("/record").status(), 200);
+    assert_ne!(frontend.get("/child/record").status(), 500);
+    assert!(processes.iter().all(Watched::is_alive));
+    assert_eq!((frontend.recycles_at("/"), frontend.recycles_at("/child")), (0, 0));
+    // Whole again, it is a change like any other.
+    parent.write("web.config", text);
+    frontend.started_at("/", 2);
+    frontend.started_at("/child", 2);
+}
+
+#[test]
+fn a_changed_file_of_the_parent_is_not_followed_where_the_child_forbids_that() {
+    let (parent, child) = (App::misbehaving(""), App::misbehaving(""));
+    let child = child.handler_setting("disallowRotationOnConfigChange", "true");
+    let frontend = Start::run_several(&[("/", &parent), ("/child", &child)]).serve();
+    let process = Watched::new(frontend.started_at("/child", 1).pid);
+    frontend.started_at("/", 1);
+    parent.touch("web.config");
+    frontend.started_at("/", 2);
+    frontend.log.first("the child's refusal", |line| {
+        line.is_about("/child") && line.text.contains("disallowRotation")
+    });
+    assert!(process.is_alive());
+    assert_eq!(frontend.recycles_at("/child"), 0);
+}
+
+#[test]
+fn whom_a_parent_keeps_out_of_a_part_of_the_child_is_not_let_in_there() {
+    let (parent, child) = (App::misbehaving(""), App::misbehaving(""));
+    let text = fs::read_to_string(parent.path("web.config")).unwrap();
+    let closed = "<location path='child/admin'><system.webServer><security><ipSecurity allowUnlisted='false'/>\
+                  </security></system.webServer></location></configuration>";
+    parent.write("web.config", text.replace("</configuration>", closed));
+    let both = [("/", &parent), ("/child", &child)];
+    let refused = Start::run_several(&both).until_end();
+    assert_eq!(refused.code, Some(78), "{}", refused.stderr);
+    for application in ["application /: ", "application /child: "] {
+        assert!(refused.stderr.contains(application), "{}", refused.stderr);
+    }
+    let checked = Start::several("check", &both).until_end();
+    assert_eq!(checked.code, Some(1));
+    let (_, child) = checked.stdout.split_once("Application /child").unwrap();
+    assert!(child.contains("accept it: --ignore-section ipSecurity"), "{child}");
+    let accepted = Start::run_several(&both).argument("--ignore-section=ipSecurity").serve();
+    assert_eq!(accepted.get("/record").status(), 200);
+}
+
+#[test]
 fn V8_an_application_whose_web_config_was_moved_away_and_back_has_a_new_process() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);

@@ -2,6 +2,7 @@
 //! applications (`ANCM_TEST_KESTREL` names their folder).
 #![expect(non_snake_case, reason = "a test that proves a row of `conformance` carries its id: `P3_…`")]
 
+mod access;
 mod applications;
 mod backend;
 mod bad_answers;
@@ -10,6 +11,7 @@ mod conformance;
 mod crashes;
 mod debug_log;
 mod demo;
+mod error_pages;
 mod events;
 mod fidelity;
 mod generations;

@@ -43,7 +43,7 @@ fn C1_touched_file_starts_a_new_process() {
 fn a_changed_file_of_recycle_on_file_change_starts_a_new_process_and_any_other_file_does_not() {
     let Some(app) = App::site() else { return };
     let frontend =
-        Frontend::serve(&list(&app, r#"<file path=".\settings\shop.json"/><file path="later.txt"/>"#));
+        Frontend::serve(list(&app, r#"<file path=".\settings\shop.json"/><file path="later.txt"/>"#));
     let first = Watched::new(frontend.started(1).pid);
     fs::create_dir(app.path("settings")).unwrap();
     app.write("settings/other.json", "{}");

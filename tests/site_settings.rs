@@ -107,8 +107,8 @@ fn urls_and_bodies_are_limited_for_the_site_and_for_its_parts() {
     assert_eq!(status(get("/record/56789abc?1234", &[])), 200);
     let long = frontend.get("/record/56789abcd");
     assert_eq!(long.status(), 404);
-    assert!(long.text().starts_with("404.14: "), "{}", long.text());
-    assert!(frontend.get("/record?12345").text().starts_with("404.15: "));
+    assert!(long.text().contains("HTTP Error 404.14 - "), "{}", long.text());
+    assert!(frontend.get("/record?12345").text().contains("HTTP Error 404.15 - "));
     assert_eq!(frontend.get("/record/deep/123456").header("x-deep"), Some("1"));
     assert_eq!(frontend.get("/record/deeper").header("x-deep"), None);
     assert_eq!(frontend.get("/record/deep/1234567890").status(), 404);
@@ -129,6 +129,18 @@ fn web_sockets_that_are_switched_off_are_not_offered() {
     assert!(!seen.contains("upgrade"), "{seen}");
     let seen = Frontend::serve(&app("", "", "")).connect().exchange(get("/record", &upgrade)).text();
     assert!(seen.to_ascii_lowercase().contains("upgrade: websocket"), "{seen}");
+}
+
+#[test]
+fn web_sockets_may_be_switched_off_for_a_part_of_the_site() {
+    let upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x"];
+    let off = location("record/plain", "<webSocket enabled='false' />")
+        + &location("record/plain/live", "<webSocket enabled='true' />");
+    let frontend = Frontend::serve(&app("", "", &off));
+    for (target, expected) in [("/record", true), ("/Record/Plain/x", false), ("/record/plain/live", true)] {
+        let seen = frontend.connect().exchange(get(target, &upgrade)).text().to_ascii_lowercase();
+        assert_eq!(seen.contains("upgrade: websocket"), expected, "{target}: {seen}");
+    }
 }
 
 #[test]
@@ -226,6 +238,17 @@ fn C2_changed_file_is_not_followed_where_that_is_forbidden() {
 }
 
 #[test]
+fn the_example_gives_every_attribute_and_has_no_fault() {
+    let example = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/every-attribute");
+    let checked = Start::command("check", &example).argument("--json").until_end();
+    let checked: serde_json::Value = serde_json::from_str(&checked.stdout).expect("it is JSON");
+    assert_eq!(checked["faults"], serde_json::json!([]));
+    let settings = checked["settings"].as_array().expect("a list");
+    let missing: Vec<_> = settings.iter().filter(|setting| setting["given"] != true).collect();
+    assert!(!settings.is_empty() && missing.is_empty(), "{missing:?}");
+}
+
+#[test]
 fn a_program_made_for_http_platform_runs_on_the_port_it_was_told() {
     let app = App::empty();
     let script = format!(
@@ -252,6 +275,21 @@ fn a_program_made_for_http_platform_runs_on_the_port_it_was_told() {
     assert!(checked.stdout.contains("Honoured as well"), "{}", checked.stdout);
     let frontend = Start::run(&app).variable("HTTP_PLATFORM_PORT", "1").serve();
     assert_eq!(frontend.get("/record").status(), 200);
+}
+
+#[test]
+fn a_program_made_for_http_platform_is_started_as_often_as_its_file_says() {
+    let app = App::empty();
+    app.write(
+        "web.config",
+        "<configuration><system.webServer><httpPlatform processPath='/bin/sh' arguments='-c &quot;exit 3&quot;' \
+         startupRetryCount='3'/></system.webServer></configuration>",
+    );
+    let frontend = Frontend::serve(&app);
+    assert_eq!(frontend.get("/").status(), 502);
+    frontend.log.event(1020, 1);
+    let failed: Vec<_> = (1..=4).map(|n| frontend.log.event(1000, n).number("attempt")).collect();
+    assert_eq!(failed, [1, 2, 3, 4]);
 }
 
 #[test]

@@ -57,6 +57,7 @@ impl<T> ByPath<T> {
     /// The value for the path of a request.
     ///
     /// Compares without regard to case, as IIS does, and as the path will be understood: decoded, without `.` and `..`.
+    /// Two slashes count as one: to many who serve files they are.
     /// Allocates only for paths that need that, and only if there is a choice.
     pub fn get(&self, path: &str) -> &T {
         if self.below.is_empty() {
@@ -88,7 +89,7 @@ fn lies_below(path: &[u8], base: &[u8]) -> bool {
 /// The path as a backend reads it.
 fn understood(path: &str) -> Cow<'_, [u8]> {
     let bytes = path.as_bytes();
-    if !bytes.contains(&b'%') && !path.contains("/.") {
+    if !bytes.contains(&b'%') && !path.contains("/.") && !path.contains("//") {
         return Cow::Borrowed(bytes);
     }
     let decoded = decoded(bytes);
@@ -100,7 +101,8 @@ fn understood(path: &str) -> Cow<'_, [u8]> {
             segment => segments.push(segment),
         }
     }
-    Cow::Owned(segments.iter().flat_map(|segment| b"/".iter().chain(*segment)).copied().collect())
+    let segments = segments.iter().filter(|segment| !segment.is_empty());
+    Cow::Owned(segments.flat_map(|segment| b"/".iter().chain(*segment)).copied().collect())
 }
 
 /// Without percent signs; an encoded slash is none that separates, in Kestrel either.
@@ -166,6 +168,11 @@ mod tests {
             ("/api%", 0),
             ("/api/%4", 1),
             ("/../../..", 0),
+            ("//api", 1),
+            ("/api//files/", 2),
+            // The second slash is what `..` takes away.
+            ("/x//../api", 0),
+            ("//", 0),
         ] {
             assert_eq!(*site().get(path), expected, "{path}");
         }

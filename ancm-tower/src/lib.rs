@@ -13,8 +13,10 @@
 //! |---|---|---|
 //! | [`trace`] | one span and one line for each request; logs why a request was refused | sees what all others did |
 //! | [`response_headers`] | adds headers to every answer | answers of all further in get them |
+//! | [`error_page`] | explains refusals, as a page or as problem details | whoever refuses, further in, says only why |
 //! | [`app_offline`] | answers 503 with a page | needs no backend, and works when a start failed |
 //! | [`startup_error`] | holds requests while the backend starts, chooses who serves them, shows the 502.5 page | all further in belongs to one backend |
+//! | [`require_tls`] | 403 for plain HTTP, or without a client certificate, where a site asks for them | before anything else is looked at |
 //! | [`url_limit`] | 404 for URLs that the site does not allow | before the general limit of the next |
 //! | [`head_limit`] | 431 and 414 for heads that the backend would not read | before anything is added to the head |
 //! | [`body_limit`] | 413, also in the middle of an upload | sees the body before anybody waits for it |
@@ -31,7 +33,7 @@
 //! # Rules of the house
 //!
 //! - A layer answers, it never errs: `Error` is the inner service's. What it refuses, it refuses with a
-//!   [`Refusal`](refusal::Refusal) in the response's extensions, which the trace layer logs.
+//!   [`Refusal`](refusal::Refusal) in the response's extensions, which the trace layer logs and the error page explains.
 //! - A layer that answers needs a body that is made `From<Bytes>`; axum's body and `Full<Bytes>` are. Only a layer that
 //!   must watch a body wraps it.
 //! - Facts about a request (who the [`client`] is, which backend serves it) travel in its extensions, typed.
@@ -103,12 +105,14 @@ pub mod by_path;
 pub mod client;
 pub mod client_cert;
 pub mod contract;
+pub mod error_page;
 pub mod forwarded;
 pub mod head_limit;
 mod headers;
 pub mod pairing_token;
 pub mod refusal;
 pub mod request_timeout;
+pub mod require_tls;
 pub mod response_headers;
 pub mod startup_error;
 pub mod trace;

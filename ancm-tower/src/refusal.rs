@@ -88,6 +88,10 @@ pub enum Refusal {
     MethodNotAllowed,
     /// No application is configured for the host and path.
     NotFound,
+    /// The client speaks plain HTTP where TLS is asked for.
+    TlsRequired,
+    /// The client has shown no certificate where one is asked for.
+    ClientCertificateRequired,
     /// The backend refused the connection, closed it, or sent no proper answer.
     BadGateway {
         /// The error type of RFC 9209.
@@ -114,6 +118,8 @@ impl Refusal {
             Self::HeadTooLarge { .. } => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BadRequest { .. } => StatusCode::BAD_REQUEST,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            // IIS: 403.4 and 403.7.
+            Self::TlsRequired | Self::ClientCertificateRequired => StatusCode::FORBIDDEN,
             // IIS: 404.14 and 404.15, not 414.
             Self::PathTooLong { .. } | Self::QueryTooLong { .. } | Self::NotFound => StatusCode::NOT_FOUND,
         }
@@ -132,7 +138,9 @@ impl Refusal {
             | Self::PathTooLong { .. }
             | Self::QueryTooLong { .. }
             | Self::MethodNotAllowed
-            | Self::NotFound => "http_request_denied",
+            | Self::NotFound
+            | Self::TlsRequired
+            | Self::ClientCertificateRequired => "http_request_denied",
             Self::TargetTooLong { .. } | Self::HeadTooLarge { .. } | Self::BadRequest { .. } => {
                 "http_request_error"
             }
@@ -188,6 +196,8 @@ impl fmt::Display for Refusal {
             Self::BadRequest { reason } => write!(f, "malformed request: {reason}"),
             Self::MethodNotAllowed => f.write_str("the method or form of the request target is not served"),
             Self::NotFound => f.write_str("no application is configured for this host and path"),
+            Self::TlsRequired => f.write_str("plain http is not served here (sslFlags)"),
+            Self::ClientCertificateRequired => f.write_str("the client has shown no certificate (sslFlags)"),
             Self::BadGateway { detail, .. } => write!(f, "no answer from the application: {detail}"),
         }
     }

@@ -27,19 +27,21 @@ use http::{Request, header};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::by_path::ByPath;
+
 /// Makes [`Upgrades`] services.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct UpgradesLayer {
-    allowed: bool,
+    allowed: ByPath<bool>,
 }
 
 /// Removes `Upgrade` from requests, unless upgrades are allowed.
 ///
 /// What `Connection` says of it belongs to the connection and goes with it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Upgrades<S> {
     inner: S,
-    allowed: bool,
+    allowed: ByPath<bool>,
 }
 
 // === impl UpgradesLayer ===
@@ -47,6 +49,11 @@ pub struct Upgrades<S> {
 impl UpgradesLayer {
     /// Lets upgrades pass, or not.
     pub fn new(allowed: bool) -> Self {
+        Self::by_path(ByPath::new(allowed))
+    }
+
+    /// Lets upgrades pass where they are allowed.
+    pub fn by_path(allowed: ByPath<bool>) -> Self {
         Self { allowed }
     }
 }
@@ -55,7 +62,7 @@ impl<S> Layer<S> for UpgradesLayer {
     type Service = Upgrades<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Upgrades { inner, allowed: self.allowed }
+        Upgrades { inner, allowed: self.allowed.clone() }
     }
 }
 
@@ -74,7 +81,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if !self.allowed {
+        if !self.allowed.get(request.uri().path()) {
             request.headers_mut().remove(header::UPGRADE);
         }
         self.inner.call(request)
@@ -89,17 +96,25 @@ mod tests {
 
     use super::*;
 
-    async fn seen(allowed: bool) -> usize {
+    async fn seen(layer: &UpgradesLayer, path: &str) -> usize {
         let inner = service_fn(async |request: Request<()>| {
             Ok::<_, Infallible>(request.headers().get_all(header::UPGRADE).iter().count())
         });
-        let request = Request::builder().header("upgrade", "websocket").header("upgrade", "x");
-        UpgradesLayer::new(allowed).layer(inner).oneshot(request.body(()).unwrap()).await.unwrap()
+        let request = Request::builder().uri(path).header("upgrade", "websocket").header("upgrade", "x");
+        layer.layer(inner).oneshot(request.body(()).unwrap()).await.unwrap()
     }
 
     #[tokio::test]
     async fn an_upgrade_passes_only_where_it_is_allowed() {
-        assert_eq!(seen(true).await, 2);
-        assert_eq!(seen(false).await, 0);
+        assert_eq!(seen(&UpgradesLayer::new(true), "/").await, 2);
+        assert_eq!(seen(&UpgradesLayer::new(false), "/").await, 0);
+    }
+
+    #[tokio::test]
+    async fn a_path_may_differ() {
+        let layer = UpgradesLayer::by_path(ByPath::new(true).below("/api", false).below("/api/live", true));
+        assert_eq!(seen(&layer, "/x").await, 2);
+        assert_eq!(seen(&layer, "/API/x").await, 0);
+        assert_eq!(seen(&layer, "/api/live").await, 2);
     }
 }

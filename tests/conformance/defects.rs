@@ -7,11 +7,11 @@ pub(crate) const DEFECTS: &[Departure] = &[
     Departure {
         id: "D1",
         theirs: "one page for every cause of 502.5",
-        ours: "the page says what happened and what usually causes it: not found, not executable, ended with a code, did not listen, listens elsewhere",
+        ours: "the page says what kind of failure it was and what usually causes it; in Development, and in the log, what happened: not found, not executable, ended with a code, did not listen, listens elsewhere",
         why: "the real cause was in the event log only, if anywhere",
         tests: &[
             "start_failures::a_process_path_that_does_not_exist_is_named",
-            "start_failures::an_application_that_exits_at_once_shows_its_code_and_its_words",
+            "start_failures::an_application_that_exits_at_once_has_its_code_and_its_words_in_the_log",
             "start_failures::an_asp_net_core_application_that_listens_elsewhere_is_told_where",
         ],
     },
@@ -22,7 +22,7 @@ pub(crate) const DEFECTS: &[Departure] = &[
         why: "an application that fails must not be able to write the markup of the page",
         tests: &[
             "start_failures::in_development_the_page_shows_the_words_of_the_application",
-            "ancm-tower/src/startup_error/page.rs::escapes_every_text",
+            "ancm-tower/src/error_page/html.rs::escapes_every_text",
         ],
     },
     Departure {
@@ -31,6 +31,9 @@ pub(crate) const DEFECTS: &[Departure] = &[
         ours: "the page shows details in Development only; the log always has them",
         why: "strangers learn nothing of the machine",
         tests: &[
+            "error_pages::strangers_learn_nothing_of_a_start_that_failed",
+            "error_pages::developers_learn_everything_of_a_start_that_failed",
+            "error_pages::no_page_holds_the_pairing_token_whoever_asks",
             "ancm-frontend/src/supervisor/tests/starts.rs::keeps_output_and_command_line_from_strangers",
         ],
     },
@@ -119,11 +122,13 @@ pub(crate) const DEFECTS: &[Departure] = &[
     Departure {
         id: "D14",
         theirs: "headers of the connection are passed on: Keep-Alive, TE, Upgrade, what Connection names",
-        ours: "they are taken away; `Expect` is answered when the application reads",
+        ours: "they are taken away; `Expect` is answered when the application reads, and 103 and other interim answers of it go no further here either",
         why: "they are for the next hop only, and let requests be smuggled",
         tests: &[
             "headers::removes_what_concerns_only_the_connection_to_the_client",
             "headers::answers_expect_100_continue_when_the_application_reads",
+            "fidelity::expect_is_answered_here_and_not_passed_on",
+            "headers::passes_interim_answers_by",
         ],
     },
     Departure {
@@ -374,5 +379,22 @@ pub(crate) const DEFECTS: &[Departure] = &[
             "neighbours::a_changed_file_is_that_of_one_path_and_not_of_all_that_begin_like_it",
             "inheritance::a_touched_file_of_the_child_leaves_the_parent_alone",
         ],
+    },
+    Departure {
+        id: "D42",
+        theirs: "errors are HTML, whoever asks",
+        ours: "a client that prefers JSON gets `application/problem+json`; `*/*`, or no Accept, is HTML",
+        why: "programs can read it",
+        tests: &[
+            "error_pages::an_answer_that_breaks_off_is_explained_as_the_client_prefers",
+            "error_pages::a_site_that_is_offline_shows_its_own_file_to_programs_too",
+        ],
+    },
+    Departure {
+        id: "D43",
+        theirs: "a target may hold what no URL can, which http.sys escapes",
+        ours: "`<`, `>`, `#`, a grave accent in the path, a quote in the query and bytes that are no UTF-8 are 400; all else goes on as it came",
+        why: "readers differ on them, and browsers escape them",
+        tests: &["fidelity::a_target_that_no_url_can_have_is_400_and_any_other_goes_on_as_it_is"],
     },
 ];

@@ -40,6 +40,7 @@ fn P2_empty_port_is_drawn_from_the_range() {
 fn P3_configured_port_out_of_range_is_502() {
     for port in ["1024", "48001", "noninteger", "-1", "80;http://0.0.0.0:81"] {
         let app = App::misbehaving("").variable("ASPNETCORE_PORT", port);
+        let app = app.variable("ASPNETCORE_ENVIRONMENT", "Development");
         let frontend = Frontend::serve(&app);
         let response = frontend.get("/record");
         assert_eq!(response.status(), 502, "{port}: {response:?}");

@@ -136,7 +136,11 @@ pub(crate) const ROWS: &[Row] = &[
         asserts: "a program that does not exist: the server's plain answer with the attribute, the page \
                   without it; event 1000 names the path",
         stand: Stand::AsItIs,
-        tests: &[],
+        tests: &[
+            "error_pages::V14_a_bogus_process_path_is_answered_with_our_page",
+            "error_pages::V14_a_bogus_process_path_is_answered_without_a_page_where_that_is_disabled",
+            "error_pages::V14_the_page_can_be_disabled_while_it_is_shown",
+        ],
     },
     Row {
         id: "V15",

@@ -1,11 +1,11 @@
-//! Whatever the head guard passes on, real Kestrel reads as the same one request; what it refuses never arrives.
+//! Whatever the head guard passes on, hyper and real Kestrel read as the same one request; what it refuses never arrives.
 //!
-//! A corpus of raw requests, each followed on its connection by a plain one, goes three ways: into our server with a
-//! service that tells what it sees, to Kestrel directly, and to Kestrel through `ancm`.
+//! A corpus of raw requests, each followed on its connection by a plain one, goes four ways: into our server and into
+//! hyper's with a service that tells what it sees, to Kestrel directly, and to Kestrel through `ancm`.
 
 mod corpus;
 mod kestrel;
-mod ours;
+mod readers;
 mod seen;
 mod variants;
 
@@ -14,7 +14,7 @@ use std::collections::HashSet;
 use self::{
     corpus::{Case, TARGET, corpus},
     kestrel::Kestrel,
-    ours::Ours,
+    readers::Reader,
     seen::{Answers, Seen},
 };
 use crate::support::{app::App, frontend::Frontend};
@@ -76,7 +76,7 @@ fn the_corpus_is_large() {
 
 #[test]
 fn what_is_refused_is_refused_whole() {
-    let ours = Ours::start();
+    let ours = Reader::ours();
     let (mut passed, mut refused) = (0, 0);
     for case in corpus() {
         let (seen, answers) = ours.read(&case.stream());
@@ -95,9 +95,33 @@ fn what_is_refused_is_refused_whole() {
 }
 
 #[test]
+fn hyper_reads_what_passes_as_we_do_and_takes_more() {
+    let (ours, hyper) = (Reader::ours(), Reader::hyper());
+    let mut wrong = Vec::new();
+    let (mut same, mut repaired) = (0, 0);
+    for case in corpus() {
+        let (seen, answers) = ours.read(&case.stream());
+        let (theirs, their_answers) = hyper.read(&case.stream());
+        if answers.last_status() != Some(200) {
+            repaired += usize::from(!theirs.is_empty() && their_answers.last_status() == Some(200));
+            continue;
+        }
+        let theirs: Vec<_> = theirs.iter().map(Seen::in_origin_form).collect();
+        if seen == theirs {
+            same += 1;
+        } else {
+            wrong.push(format!("{}:\n    {seen:?}\n    {theirs:?}", case.name));
+        }
+    }
+    assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), wrong.join("\n"));
+    println!("{same} read alike, {repaired} that are refused here are taken by hyper");
+    assert!(same > 100 && repaired > 20, "{same} read alike, {repaired} repaired");
+}
+
+#[test]
 fn kestrel_reads_what_passes_as_we_do() {
     let Some(kestrel) = Kestrel::start() else { return };
-    let ours = Ours::start();
+    let ours = Reader::ours();
     let mut wrong = Vec::new();
     let mut refused = HashSet::new();
     for case in corpus() {
@@ -128,7 +152,7 @@ fn kestrel_reads_what_passes_as_we_do() {
 fn what_passes_reaches_the_application_unchanged_and_nothing_else_does() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
-    let ours = Ours::start();
+    let ours = Reader::ours();
     let mut wrong = Vec::new();
     for case in corpus() {
         let (seen, expected) = ours.read(&case.stream());

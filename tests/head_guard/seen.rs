@@ -124,6 +124,18 @@ impl Seen {
         seen
     }
 
+    /// With an absolute target as we pass it on: its authority is the Host, without credentials.
+    pub(super) fn in_origin_form(&self) -> Self {
+        let mut seen = self.clone();
+        if let Some((_, rest)) = self.target.split_once("://") {
+            let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+            seen.target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
+            let host = authority.rsplit('@').next().unwrap_or_default();
+            seen.headers.insert("host".to_owned(), vec![host.to_owned()]);
+        }
+        seen
+    }
+
     /// For a reader of what we send on.
     pub(super) fn as_forwarded(&self) -> Self {
         let mut seen = self.as_sent();

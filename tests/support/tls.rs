@@ -107,10 +107,15 @@ impl Files {
 
     /// `ancm run DIR -l 127.0.0.1:0 -l https://127.0.0.1:0` with these files.
     pub(crate) fn run(&self, app: &App) -> Start {
+        self.add_to(Start::run(app))
+    }
+
+    /// Adds `-l https://127.0.0.1:0` with these files.
+    pub(crate) fn add_to(&self, start: Start) -> Start {
         let argument = |start: Start, flag: &str, path: &Path| {
             start.argument(flag).argument(path.to_str().expect("its name is text"))
         };
-        let start = Start::run(app).argument("-l").argument("https://127.0.0.1:0");
+        let start = start.argument("-l").argument("https://127.0.0.1:0");
         let start = argument(start, "--tls-cert", &self.path("site.pem"));
         argument(start, "--tls-key", &self.path("site.key"))
     }

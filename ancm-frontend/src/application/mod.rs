@@ -9,13 +9,14 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use ancm_tower::{
-    app_offline::Page, by_path::ByPath, response_headers::HeaderChanges, startup_error::HoldSettings,
+    app_offline::Page, by_path::ByPath, error_page::Explanations, response_headers::HeaderChanges,
+    startup_error::HoldSettings,
 };
 use tokio::{sync::watch, task::JoinHandle};
 
 use crate::{
     binding::Binding,
-    config::{self, Config, ConfigErrors, Note, Parent, Stamps},
+    config::{self, Config, ConfigErrors, Note, Parent, Stamps, Transport, variables::Environment},
     debug_log::{DebugLog, DebugLogs},
     offline,
     output::Output,
@@ -63,6 +64,8 @@ pub struct Followed {
     pub headers: watch::Receiver<ByPath<HeaderChanges>>,
     /// What becomes of requests that come before a process is ready.
     pub hold: watch::Receiver<HoldSettings>,
+    /// How much error pages say.
+    pub explanations: watch::Receiver<Explanations>,
     /// All of it.
     pub config: watch::Receiver<Arc<Config>>,
 }
@@ -71,6 +74,7 @@ pub struct Followed {
 struct Publisher {
     headers: watch::Sender<ByPath<HeaderChanges>>,
     hold: watch::Sender<HoldSettings>,
+    explanations: watch::Sender<Explanations>,
     config: watch::Sender<Arc<Config>>,
     debug_log: Option<Arc<DebugLog>>,
 }
@@ -120,6 +124,13 @@ impl Hosted {
     /// Why its configuration cannot be used, if so.
     pub fn errors(&self) -> Option<&ConfigErrors> {
         self.errors.as_ref()
+    }
+
+    /// The same, for clients that connect by this; what it demands of them and none could have is an error of it.
+    pub(crate) fn served_over(self, transport: Transport) -> Self {
+        let config = Config { transport, ..Config::clone(&self.config) };
+        let errors = self.errors.or_else(|| config.clone().served_over(transport).err());
+        Self { config: Arc::new(config), errors, ..self }
     }
 
     /// Where it is served.
@@ -199,20 +210,33 @@ impl Application {
     }
 }
 
+/// How much is told, by a configuration and by the environment of this process.
+fn explanations(config: &Config) -> Explanations {
+    let environment = Environment::of_process();
+    from_config::explanations(config, &|name| environment.get(name))
+}
+
 // === impl Publisher ===
 
 impl Publisher {
     fn new(config: &Arc<Config>, debug_log: Option<Arc<DebugLog>>) -> (Self, Followed) {
         let (headers, followed_headers) = watch::channel(from_config::response_headers(config));
         let (hold, followed_hold) = watch::channel(from_config::hold_settings(config));
+        let (explanations, followed_explanations) = watch::channel(explanations(config));
         let (config, followed_config) = watch::channel(Arc::clone(config));
-        let followed = Followed { headers: followed_headers, hold: followed_hold, config: followed_config };
-        (Self { headers, hold, config, debug_log }, followed)
+        let followed = Followed {
+            headers: followed_headers,
+            hold: followed_hold,
+            explanations: followed_explanations,
+            config: followed_config,
+        };
+        (Self { headers, hold, explanations, config, debug_log }, followed)
     }
 
     fn publish(&self, config: &Arc<Config>) {
         self.headers.send_replace(from_config::response_headers(config));
         self.hold.send_replace(from_config::hold_settings(config));
+        self.explanations.send_replace(explanations(config));
         self.config.send_replace(Arc::clone(config));
         if let Some(log) = &self.debug_log {
             log.follow(config);

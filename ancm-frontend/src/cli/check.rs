@@ -32,7 +32,7 @@ use crate::config::{
     self, Examination, Launcher, Note, NoteKind, Parent,
     attributes::ATTRIBUTES,
     command::{self, Command, CommandError},
-    gate::{is_open_risk, ways_out},
+    gate::{ignore_access, is_open_risk, ways_out},
     secrets,
     variables::Environment,
 };
@@ -128,8 +128,9 @@ impl Explanation {
     fn of<S: AsRef<str>>(dir: &Path, parents: &[Parent], ignored: &[S]) -> Self {
         let environment = Environment::of_process();
         let environment = &|name: &str| environment.get(name);
-        let ignored = ignored.iter().map(|section| section.as_ref().to_owned()).collect();
         let mut examination = config::examine(dir, parents, environment);
+        ignore_access(&mut examination.config, &mut examination.notes, ignored);
+        let ignored = ignored.iter().map(|section| section.as_ref().to_owned()).collect();
         let sound = examination.errors.faults().is_empty();
         let command = sound.then(|| command::resolve(&examination.config, environment));
         if let Some(Ok(command)) = &command {
@@ -189,7 +190,7 @@ impl Explanation {
         let inherited = &self.examination.inherited;
         let above = if inherited.is_empty() { "" } else { "above: inherited; " };
         writeln!(out, "\nHonoured ({above}those without a place have their default)")?;
-        for attribute in ATTRIBUTES {
+        for attribute in ATTRIBUTES.iter().filter(|attribute| attribute.concerns(config.launcher)) {
             let shown = secrets::shown_line(&(attribute.show)(config));
             let elsewhere = if inherited.contains(&attribute.name) { "above" } else { "" };
             let place = self
@@ -238,10 +239,11 @@ impl Explanation {
         let place = |position: Option<config::error::Position>| {
             (position.map(|position| position.line), position.map(|position| position.column))
         };
-        let attributes = ATTRIBUTES.iter().map(|attribute| {
+        let concerned = ATTRIBUTES.iter().filter(|attribute| attribute.concerns(config.launcher));
+        let attributes = concerned.map(|attribute| {
             let shown = secrets::shown_line(&(attribute.show)(config));
             let (line, column) = place(self.place(attribute.name));
-            json!({"element": attribute.element, "name": attribute.name, "value": shown, "default": attribute.default,
+            json!({"element": attribute.element, "name": attribute.name, "value": shown, "default": attribute.default_for(config.launcher),
                 "given": line.is_some(), "inherited": inherited.contains(&attribute.name), "line": line, "column": column, "doc": attribute.doc})
         });
         let list = |list: &[(String, String)]| -> Vec<Value> {

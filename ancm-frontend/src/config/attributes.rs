@@ -4,9 +4,11 @@
 
 use std::time::Duration;
 
+use ancm_tower::require_tls::TlsDemands;
+
 use super::{
-    Config, HostingModel,
-    values::{self, Refused, span_text},
+    Config, HostingModel, Launcher, http_platform,
+    values::{self, Refused, span_text, ssl_flags_text},
     variables::{expand, native_path},
 };
 
@@ -41,6 +43,8 @@ pub(super) enum Kind {
     TimeSpan { most: Duration, set: fn(&mut Config, Duration) },
     /// `inprocess` or `outofprocess`.
     Model { set: fn(&mut Config, HostingModel) },
+    /// Flags of `access`.
+    SslFlags { set: fn(&mut Config, TlsDemands) },
 }
 
 /// The element whose attributes describe the application.
@@ -54,22 +58,11 @@ pub(super) const REQUEST_LIMITS: &str = "requestLimits";
 /// The element about WebSockets.
 pub(super) const WEB_SOCKET: &str = "webSocket";
 
+/// The element below `security` that says what connections must have.
+pub(super) const ACCESS: &str = "access";
+
 /// What the limits have that are not set.
 const NO_LIMIT: &str = "none";
-
-/// Those of `aspNetCore` that `httpPlatform` has as well.
-// HttpPlatformHandler 1.2: httpplatform_schema.xml.
-const OF_HTTP_PLATFORM: &[&str] = &[
-    "processPath",
-    "arguments",
-    "startupTimeLimit",
-    "rapidFailsPerMinute",
-    "requestTimeout",
-    "stdoutLogEnabled",
-    "stdoutLogFile",
-    "processesPerApplication",
-    "forwardWindowsAuthToken",
-];
 
 /// What a value was taken for.
 #[derive(Debug, PartialEq, Eq)]
@@ -203,6 +196,19 @@ pub(crate) static ATTRIBUTES: &[Attribute] = &[
         show: |config| config.hosting_model.to_string(),
     },
     Attribute {
+        element: HTTP_PLATFORM,
+        name: "startupRetryCount",
+        default: "10",
+        doc: "how often a start that fails is tried again",
+        kind: Kind::Number {
+            least: 0,
+            most: 100,
+            unit: "starts",
+            set: |config, value| config.startup_retry_count = value,
+        },
+        show: |config| config.startup_retry_count.to_string(),
+    },
+    Attribute {
         element: REQUEST_LIMITS,
         name: "maxAllowedContentLength",
         default: "30000000",
@@ -259,6 +265,14 @@ pub(crate) static ATTRIBUTES: &[Attribute] = &[
         kind: Kind::Flag { set: |config, value| config.web_socket_enabled = value },
         show: |config| config.web_socket_enabled.to_string(),
     },
+    Attribute {
+        element: ACCESS,
+        name: "sslFlags",
+        default: "None",
+        doc: "whether connections must have TLS, and a client certificate",
+        kind: Kind::SslFlags { set: |config, demands| config.access = demands },
+        show: |config| ssl_flags_text(config.access),
+    },
 ];
 
 /// The attribute of an element by its name.
@@ -270,7 +284,7 @@ pub(super) fn find(element: &str, name: &str) -> Option<&'static Attribute> {
 pub(super) fn of(element: &str) -> impl Iterator<Item = &'static Attribute> {
     let shared = element == HTTP_PLATFORM;
     ATTRIBUTES.iter().filter(move |attribute| {
-        attribute.element == element || shared && OF_HTTP_PLATFORM.contains(&attribute.name)
+        attribute.element == element || shared && http_platform::SHARED.contains(&attribute.name)
     })
 }
 
@@ -288,6 +302,20 @@ impl Attribute {
         } else {
             self.name.to_owned()
         }
+    }
+
+    /// What holds for an application of this kind when it is not given.
+    pub(crate) fn default_for(&self, launcher: Launcher) -> &'static str {
+        let others = match launcher {
+            Launcher::AspNetCore => &[],
+            Launcher::HttpPlatform => http_platform::DEFAULTS,
+        };
+        others.iter().find(|(name, _)| *name == self.name).map_or(self.default, |(_, default)| *default)
+    }
+
+    /// Whether it says anything about an application of this kind.
+    pub(crate) fn concerns(&self, launcher: Launcher) -> bool {
+        self.element != HTTP_PLATFORM || launcher == Launcher::HttpPlatform
     }
 
     /// Puts a value into its field.
@@ -321,6 +349,7 @@ impl Attribute {
                 return Ok(if minutes { Taken::AsMinutes } else { Taken::AsWritten });
             }
             Kind::Model { set } => set(config, values::hosting_model(text)?),
+            Kind::SslFlags { set } => set(config, values::ssl_flags(text)?),
         }
         Ok(Taken::AsWritten)
     }
@@ -333,6 +362,7 @@ impl Attribute {
             Kind::Number { least, most, unit, .. } => Some(format!("{least} to {most} {unit}")),
             Kind::TimeSpan { most, .. } => Some(format!("00:00:00 to {}", span_text(most))),
             Kind::Model { .. } => Some("inprocess, outofprocess".into()),
+            Kind::SslFlags { .. } => Some(values::SSL_FLAGS.join(", ")),
         }
     }
 }

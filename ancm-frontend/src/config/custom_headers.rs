@@ -84,7 +84,10 @@ fn checked(
         let fault = fault("bad-header", format!("the value of {} holds a control character", quoted(name)));
         findings.fault(&place("value"), fault.fix("write it on one line"));
     } else if FRAMING.iter().any(|framing| framing.eq_ignore_ascii_case(name)) {
-        let text = format!("customHeaders: {} is not added, as it belongs to the connection", quoted(name));
+        let text = format!(
+            "customHeaders: {} is not added, as it belongs to the connection; remove it",
+            quoted(name)
+        );
         findings.note(&tag(entry), NoteKind::NotHonoured, "framing-header", text);
     } else if config.custom_headers.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
         // IIS: names are unique in the collection, inherited ones too; a second one is error 500.19.

@@ -32,6 +32,11 @@ impl<'s> Findings<'s> {
         Self { environment, faults: Vec::new(), more_faults: 0, notes: Vec::new(), given: Vec::new(), source }
     }
 
+    /// For a second reading of what has been read; nobody looks at what it finds.
+    pub(super) fn unheard(&self) -> Self {
+        Self::new(self.source, self.environment)
+    }
+
     /// A fault at a place.
     pub(super) fn fault(&mut self, range: &Range<usize>, mut fault: Fault) {
         if self.faults.len() >= MOST_FAULTS {

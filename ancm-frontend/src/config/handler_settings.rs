@@ -31,7 +31,11 @@ static SETTINGS: &[(&str, NoteKind, &str)] = &[
     ("handlerVersion", NoteKind::NoEffect, "there is one version of ancm"),
     ("setCurrentDirectory", NoteKind::NoEffect, IN_PROCESS),
     ("shadowCopyDirectory", NoteKind::NoEffect, COPY),
-    ("shutdownDelay", NoteKind::NotHonoured, "there is no worker of IIS whose replacement must be awaited"),
+    (
+        "shutdownDelay",
+        NoteKind::NotHonoured,
+        "there is no worker of IIS whose replacement must be awaited; remove it",
+    ),
     ("stackSize", NoteKind::NoEffect, IN_PROCESS),
     (MAX_AGE, NoteKind::Honoured, "how long log files of what it prints are kept; ancm only"),
     (MAX_FILES, NoteKind::Honoured, "how many log files of what it prints are kept; ancm only"),

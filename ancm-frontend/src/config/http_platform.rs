@@ -22,41 +22,62 @@ use roxmltree::Node;
 
 use super::{
     Config, Launcher,
-    attributes::HTTP_PLATFORM,
+    attributes::{self, HTTP_PLATFORM},
     findings::Findings,
     note::NoteKind,
     settings::{once_per_scope, read_attributes, read_children},
-    xml::{self, Layout, tag},
+    xml::{Layout, tag},
 };
 
-/// An attribute that is not honoured.
-const START_RETRIES: &str = "startupRetryCount";
+/// Attributes of `aspNetCore` that it has as well.
+// HttpPlatformHandler 1.2: httpplatform_schema.xml.
+pub(super) const SHARED: &[&str] = &[
+    "processPath",
+    "arguments",
+    "startupTimeLimit",
+    "rapidFailsPerMinute",
+    "requestTimeout",
+    "stdoutLogEnabled",
+    "stdoutLogFile",
+    "processesPerApplication",
+    "forwardWindowsAuthToken",
+];
+
+/// Defaults that differ from those of `aspNetCore`.
+pub(super) const DEFAULTS: &[(&str, &str)] = &[
+    ("startupTimeLimit", "10"),
+    ("stdoutLogFile", r".\httpplatform-stdout"),
+    ("forwardWindowsAuthToken", "false"),
+];
 
 /// Reads it where there is no `aspNetCore`; gives the last such element.
-///
-/// The default of `startupTimeLimit` stays that of `aspNetCore`: 10 s as in the original would fail programs that it
-/// started ten times.
 pub(super) fn read<'a, 'i>(
     layout: &Layout<'a, 'i>,
     config: &mut Config,
     findings: &mut Findings<'_>,
 ) -> Option<Node<'a, 'i>> {
-    config.launcher = Launcher::HttpPlatform;
-    config.forward_windows_auth_token = false;
+    // What is inherited from such an element further up counts as given.
+    if config.launcher != Launcher::HttpPlatform {
+        config.launcher = Launcher::HttpPlatform;
+        set_defaults(config);
+    }
     let mut last = None;
     for node in once_per_scope(&layout.web_servers, &[HTTP_PLATFORM], findings) {
-        read_attributes(node, HTTP_PLATFORM, &[START_RETRIES], config, findings);
+        read_attributes(node, HTTP_PLATFORM, &[], config, findings);
         read_children(node, config, findings);
-        if let Some(retries) = xml::attribute(node, START_RETRIES) {
-            let text = "startupRetryCount: a start is tried twice, then again and again after a while";
-            findings.note(&retries.range(), NoteKind::NotHonoured, "startup-retry-count", text);
-        }
         let text = "httpPlatform: the program must listen on the port in HTTP_PLATFORM_PORT; it need not check a token, \
                     so other users of this machine can ask it as well";
         findings.note(&tag(node), NoteKind::Honoured, "http-platform", text);
         last = Some(node);
     }
     last
+}
+
+fn set_defaults(config: &mut Config) {
+    for attribute in attributes::of(HTTP_PLATFORM) {
+        // Those without a default, as `processPath`, refuse it.
+        let _ = attribute.set(config, attribute.default_for(Launcher::HttpPlatform), &|_| None);
+    }
 }
 
 #[cfg(test)]
@@ -87,13 +108,25 @@ mod tests {
         assert_eq!(config.environment_variables, [("PORT".to_owned(), "%HTTP_PLATFORM_PORT%".to_owned())]);
         assert!(!config.forward_windows_auth_token && config.stdout_log_enabled);
         let codes: Vec<_> = loaded.notes.iter().map(|note| note.code).collect();
-        assert_eq!(codes, ["http-platform", "startup-retry-count"]);
+        assert_eq!(codes, ["http-platform"]);
+        assert_eq!(config.start_attempts(), 4);
 
         let port = |name: &str| (name == "HTTP_PLATFORM_PORT").then(|| "23117".to_owned());
         let command = command::resolve(config, &port).unwrap();
         assert_eq!(command.arguments, ["-c", "server --port=23117"]);
         let unknown = command::resolve(config, &|_| None).unwrap();
         assert_eq!(unknown.arguments[1], "server --port=%HTTP_PLATFORM_PORT%");
+    }
+
+    #[test]
+    fn what_is_not_given_is_as_that_module_has_it() {
+        let config = parsed("<httpPlatform processPath='x'/>").unwrap().config;
+        assert_eq!(config.startup_time_limit, Duration::from_secs(10));
+        assert_eq!(config.start_attempts(), 11);
+        assert!(config.stdout_log_file.ends_with("httpplatform-stdout"), "{}", config.stdout_log_file);
+        assert_eq!((config.rapid_fails_per_minute, config.processes_per_application), (10, 1));
+        let other = parsed("<aspNetCore processPath='x'/>").unwrap().config;
+        assert_eq!((other.startup_time_limit, other.start_attempts()), (Duration::from_secs(120), 2));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Config, ConfigErrors, Loaded, Note, NoteKind, Parent, Stamps, file,
+    Config, ConfigErrors, Loaded, Note, NoteKind, Parent, Stamps, file, gate,
     reading::{Examination, Reach, examine_from},
     variables,
 };
@@ -37,6 +37,7 @@ pub fn load_inheriting<S: AsRef<str>>(
     let loaded = examine_from(config, site_root, environment, Reach::Own).into_result()?;
     let mut loaded = loaded.guarded(ignored)?;
     loaded.notes.extend(notes);
+    gate::ignore_access(&mut loaded.config, &mut loaded.notes, ignored);
     loaded.config.seen = Some(seen.with_files(site_root, &loaded.config.recycle_on_file_change));
     loaded.config.parents = parents.to_vec();
     loaded.config.ignored_sections = ignored.iter().map(|section| section.as_ref().to_owned()).collect();
@@ -51,7 +52,7 @@ pub fn load_inheriting<S: AsRef<str>>(
 pub fn reload(config: &Config) -> Result<Loaded, ConfigErrors> {
     let mut loaded = load_inheriting(&config.site_root, &config.parents, &config.ignored_sections)?;
     loaded.config.path_base.clone_from(&config.path_base);
-    Ok(loaded)
+    Ok(Loaded { config: loaded.config.served_over(config.transport)?, ..loaded })
 }
 
 /// Reads the `web.config` of a folder and tells all there is to say about it; of those above it, only what matters to it.
@@ -187,6 +188,73 @@ mod tests {
             let errors = load_inheriting::<&str>(own.path(), &[given], &[]).unwrap_err();
             assert_eq!(errors.file(), parent.path().join("web.config"));
         }
+    }
+
+    fn limit(bytes: u32) -> String {
+        format!(
+            "<security><requestFiltering><requestLimits maxAllowedContentLength='{bytes}'/></requestFiltering></security>"
+        )
+    }
+
+    #[test]
+    fn a_location_about_a_part_of_the_application_is_inherited_by_that_part() {
+        let parent = location("path='shop/Up'", &(limit(99) + &header("X-Up")))
+            + &location("path='shop/own'", &limit(7))
+            + &location("path='shopping/up'", &limit(5));
+        let own = web_server(&(header("X-Own") + &limit(10) + "<aspNetCore processPath='own'/>"))
+            + &location("path='own'", &limit(8));
+        let config = inheriting(&parent, &own).unwrap().config;
+        assert_eq!(config.max_allowed_content_length, 10);
+        let parts: Vec<_> = config.locations.iter().map(|part| part.path.as_str()).collect();
+        assert_eq!(parts, ["/up", "/own"]);
+        // The nearer file wins, whatever part a file further up speaks about.
+        assert_eq!(config.locations[0].max_allowed_content_length, 10);
+        assert_eq!(config.locations[1].max_allowed_content_length, 8);
+        let names: Vec<_> =
+            config.locations[0].custom_headers.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["X-Up", "X-Own"]);
+    }
+
+    #[test]
+    fn a_location_about_a_folder_on_the_way_is_inherited_unless_it_is_kept() {
+        let at = |parent: &str| {
+            let (parent, own) = (folder(parent), folder(&web_server("<aspNetCore processPath='own'/>")));
+            let parent = Parent { folder: parent.path().into(), below: "area/shop".into() };
+            load_inheriting::<&str>(own.path(), &[parent], &[])
+        };
+        let on_the_way = location("path='Area'", &(limit(4) + &header("X-Area")));
+        let nearest = location("path='area/shop'", &limit(5));
+        let config = at(&(nearest.clone() + &on_the_way + &web_server(&limit(3)))).unwrap().config;
+        assert_eq!(config.max_allowed_content_length, 5);
+        assert_eq!(config.custom_headers.len(), 1);
+        let kept = location("path='area' inheritInChildApplications='false'", &limit(4));
+        assert_eq!(at(&kept).unwrap().config.max_allowed_content_length, 30_000_000);
+    }
+
+    #[test]
+    fn a_section_may_stand_in_each_location_that_is_inherited() {
+        let off = "<webSocket enabled='false'/>";
+        let parent = web_server("<webSocket enabled='true'/>")
+            + &location("path='.'", "<webSocket enabled='true'/>")
+            + &location("path='shop'", off);
+        let config = inheriting(&parent, &web_server("<aspNetCore processPath='own'/>")).unwrap().config;
+        assert!(!config.web_socket_enabled);
+    }
+
+    #[test]
+    fn what_keeps_people_out_of_a_part_further_up_or_down_is_a_risk_too() {
+        let closed = "<security><ipSecurity allowUnlisted='false'/></security>";
+        for path in ["shop", "shop/admin", "shop\\admin\\x"] {
+            let parent = location(&format!("path='{path}'"), closed);
+            let errors = inheriting(&parent, &web_server("<aspNetCore processPath='own'/>")).unwrap_err();
+            assert_eq!(errors.faults()[0].code, "risk", "{path}");
+        }
+        let (parent, own) = (folder(&location("path='area'", closed)), folder(""));
+        let parent = Parent { folder: parent.path().into(), below: "area/shop".into() };
+        let examination = examine(own.path(), &[parent], &|_| None);
+        assert!(examination.notes.iter().any(|note| note.kind == NoteKind::Risk), "{examination:?}");
+        let elsewhere = location("path='shopping'", closed);
+        inheriting(&elsewhere, &web_server("<aspNetCore processPath='own'/>")).unwrap();
     }
 
     #[test]

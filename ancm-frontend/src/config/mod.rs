@@ -24,7 +24,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use ancm_tower::contract::variable;
+use ancm_tower::{contract::variable, require_tls::TlsDemands};
 
 mod absent;
 pub(crate) mod attributes;
@@ -34,6 +34,7 @@ mod custom_headers;
 mod debug_settings;
 mod encoding;
 pub mod error;
+pub(crate) mod error_pages;
 mod file;
 mod findings;
 pub(crate) mod gate;
@@ -60,7 +61,7 @@ mod xml;
 
 pub use debug_settings::DebugSettings;
 pub use error::ConfigErrors;
-pub use gate::GUARDED_SECTIONS;
+pub use gate::{GUARDED_SECTIONS, Transport};
 pub(crate) use inheriting::examine;
 pub use inheriting::{load_inheriting, reload};
 pub use log_limits::LogLimits;
@@ -90,6 +91,8 @@ pub struct Config {
     pub shutdown_time_limit: Duration,
     /// `rapidFailsPerMinute`: crashes within a minute after which it is not started again.
     pub rapid_fails_per_minute: u32,
+    /// `startupRetryCount` of `httpPlatform`: how often a start that fails is tried again.
+    pub startup_retry_count: u32,
     /// `requestTimeout`: how long it may be silent during a request; zero is for ever.
     pub request_timeout: Duration,
     /// `stdoutLogEnabled`: whether its output goes to a file.
@@ -120,6 +123,8 @@ pub struct Config {
     pub remove_server_header: bool,
     /// `webSocket@enabled`: whether clients may switch to WebSocket.
     pub web_socket_enabled: bool,
+    /// `access@sslFlags`: what connections must have.
+    pub access: TlsDemands,
     /// `customHeaders`: names and values of headers that every answer gets.
     pub custom_headers: Vec<(String, String)>,
     /// `location`: parts of the site where some of this differs.
@@ -132,6 +137,8 @@ pub struct Config {
     pub parents: Vec<Parent>,
     /// Sections that keep people out and are ignored nevertheless; not from the file, but from whoever runs it.
     pub ignored_sections: Vec<String>,
+    /// What clients can connect by; not from the file, but from whoever serves it.
+    pub transport: Transport,
     /// What the files looked like before they were read; `None` if it was not read from files.
     pub seen: Option<Stamps>,
 }
@@ -150,6 +157,10 @@ pub struct Location {
     pub max_query_string: Option<u32>,
     /// As [`Config::remove_server_header`].
     pub remove_server_header: bool,
+    /// As [`Config::web_socket_enabled`].
+    pub web_socket_enabled: bool,
+    /// As [`Config::access`].
+    pub access: TlsDemands,
     /// As [`Config::custom_headers`].
     pub custom_headers: Vec<(String, String)>,
 }
@@ -211,6 +222,17 @@ impl Config {
         !setting.is_some_and(|value| value.eq_ignore_ascii_case("false"))
     }
 
+    /// How often one start is tried before it counts as failed.
+    // ANCM: serverprocess.cpp retries once.
+    pub fn start_attempts(&self) -> u8 {
+        match self.launcher {
+            Launcher::AspNetCore => 2,
+            Launcher::HttpPlatform => {
+                u8::try_from(self.startup_retry_count).unwrap_or(u8::MAX).saturating_add(1)
+            }
+        }
+    }
+
     /// The variable by which the application takes itself to be on a developer's machine, if it does.
     pub fn development(&self, environment: &dyn Fn(&str) -> Option<String>) -> Option<&'static str> {
         // The first that says anything counts.
@@ -248,6 +270,7 @@ impl Default for Config {
             startup_time_limit: Duration::ZERO,
             shutdown_time_limit: Duration::ZERO,
             rapid_fails_per_minute: 0,
+            startup_retry_count: 0,
             request_timeout: Duration::ZERO,
             stdout_log_enabled: false,
             stdout_log_file: String::new(),
@@ -263,12 +286,14 @@ impl Default for Config {
             max_query_string: None,
             remove_server_header: false,
             web_socket_enabled: true,
+            access: TlsDemands::default(),
             custom_headers: Vec::new(),
             locations: Vec::new(),
             launcher: Launcher::AspNetCore,
             path_base: "/".to_owned(),
             parents: Vec::new(),
             ignored_sections: Vec::new(),
+            transport: Transport::default(),
             seen: None,
         };
         for attribute in attributes::ATTRIBUTES {
@@ -298,7 +323,8 @@ impl fmt::Debug for Config {
         debug.field("launcher", &self.launcher);
         debug.field("pathBase", &self.path_base);
         debug.field("parents", &self.parents);
-        debug.field("ignoredSections", &self.ignored_sections).finish()
+        debug.field("ignoredSections", &self.ignored_sections);
+        debug.field("transport", &self.transport).finish()
     }
 }
 

@@ -25,11 +25,15 @@ const PASSWORDS: &[&str] = &[
     "apikey",
 ];
 
+/// The shell's current folder and the one before, which are no passwords, and stand in whatever names a file.
+const FOLDERS: &[&str] = &["PWD", "OLDPWD"];
+
 /// All that must not be seen of these names and values.
 pub(crate) fn secret_values<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Vec<String> {
     let mut found = Vec::new();
     for (name, value) in variables {
-        if is_secret_name(name) || holds_secret(value) {
+        let has_secret_name = is_secret_name(name) && !FOLDERS.contains(&name);
+        if has_secret_name || holds_secret(value) {
             found.push(value);
             found.extend(of_connection_string(value));
             found.extend(of_url(value));
@@ -71,6 +75,8 @@ mod tests {
         assert_eq!(found("Payment__ApiKey", "0123456789"), ["0123456789"]);
         assert_eq!(found("X", "Bearer 0123"), ["Bearer 0123"]);
         assert_eq!(found("ASPNETCORE_ENVIRONMENT", "Production"), [""; 0]);
+        assert_eq!(found("PWD", "/srv/site"), [""; 0]);
+        assert_eq!(found("DB_PWD", "/srv/site"), ["/srv/site"]);
     }
 
     #[test]

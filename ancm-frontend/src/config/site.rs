@@ -1,10 +1,10 @@
-//! Reads what a site says about requests and answers: limits, headers, WebSockets; and where parts of it differ.
+//! Reads what a site says about requests and answers: limits, headers, WebSockets, TLS; and where parts of it differ.
 
 use roxmltree::Node;
 
 use super::{
     Config, Location,
-    attributes::{REQUEST_FILTERING, REQUEST_LIMITS, WEB_SOCKET},
+    attributes::{ACCESS, REQUEST_FILTERING, REQUEST_LIMITS, WEB_SOCKET},
     custom_headers,
     error::quoted,
     findings::Findings,
@@ -21,15 +21,30 @@ const OF_WEB_SOCKET: &[&str] = &["receiveBufferLimit", "pingInterval"];
 
 /// Reads the settings of the whole site, then those of its parts.
 pub(super) fn read(layout: &Layout<'_, '_>, config: &mut Config, findings: &mut Findings<'_>) {
-    for node in once_per_scope(&layout.web_servers, &[WEB_SOCKET], findings) {
-        read_attributes(node, WEB_SOCKET, OF_WEB_SOCKET, config, findings);
-    }
+    read_inherited_parts(layout, config, findings);
     read_part(&layout.web_servers, config, findings);
     read_locations(layout, config, findings);
 }
 
+/// What the site says holds for the parts that a file above it speaks about, too.
+fn read_inherited_parts(layout: &Layout<'_, '_>, config: &mut Config, findings: &Findings<'_>) {
+    for location in std::mem::take(&mut config.locations) {
+        let mut part = config.clone();
+        location.apply(&mut part);
+        // All there is to say about it is said of the site itself.
+        read_part(&layout.web_servers, &mut part, &mut findings.unheard());
+        config.locations.push(Location::of(location.path, &part));
+    }
+}
+
 /// What may differ from part to part.
 fn read_part(web_servers: &[(Scope, Node<'_, '_>)], config: &mut Config, findings: &mut Findings<'_>) {
+    for node in once_per_scope(web_servers, &[WEB_SOCKET], findings) {
+        read_attributes(node, WEB_SOCKET, OF_WEB_SOCKET, config, findings);
+    }
+    for node in once_per_scope(web_servers, &["security", ACCESS], findings) {
+        read_attributes(node, ACCESS, &[], config, findings);
+    }
     for node in once_per_scope(web_servers, &["security", REQUEST_FILTERING], findings) {
         read_attributes(node, REQUEST_FILTERING, OF_REQUEST_FILTERING, config, findings);
     }
@@ -57,8 +72,7 @@ fn read_locations(layout: &Layout<'_, '_>, config: &mut Config, findings: &mut F
         read_part(&xml::web_servers(node), &mut part, findings);
         let location = Location::of(path, &part);
         if location != inherited {
-            let text =
-                format!("location {}: its limits and headers hold for this part", quoted(&location.path));
+            let text = format!("location {}: its settings hold for this part", quoted(&location.path));
             findings.note(&tag(node), NoteKind::Honoured, "location", text);
             config.locations.retain(|other| !other.path.eq_ignore_ascii_case(&location.path));
             config.locations.push(location);
@@ -88,6 +102,8 @@ impl Location {
             max_url: config.max_url,
             max_query_string: config.max_query_string,
             remove_server_header: config.remove_server_header,
+            web_socket_enabled: config.web_socket_enabled,
+            access: config.access,
             custom_headers: config.custom_headers.clone(),
         }
     }
@@ -97,6 +113,8 @@ impl Location {
         config.max_url = self.max_url;
         config.max_query_string = self.max_query_string;
         config.remove_server_header = self.remove_server_header;
+        config.web_socket_enabled = self.web_socket_enabled;
+        config.access = self.access;
         config.custom_headers.clone_from(&self.custom_headers);
     }
 }
@@ -104,6 +122,8 @@ impl Location {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use ancm_tower::require_tls::TlsDemands;
 
     use super::super::{Config, Loaded, Location, NoteKind, parse};
 
@@ -140,6 +160,8 @@ mod tests {
             max_url: Some(20),
             max_query_string: None,
             remove_server_header: false,
+            web_socket_enabled: true,
+            access: TlsDemands::default(),
             custom_headers: vec![("X-A".into(), "1".into())],
         };
         assert_eq!(loaded.config.locations, [expected]);
@@ -165,6 +187,18 @@ mod tests {
         assert_eq!(config.locations.len(), 1);
         assert_eq!(config.locations[0].max_allowed_content_length, 5);
         assert!(config.locations[0].remove_server_header);
+    }
+
+    #[test]
+    fn a_part_may_have_other_demands_and_no_web_sockets() {
+        let inside = "<webSocket enabled='false'/><security><access sslFlags='Ssl'/></security>";
+        let config =
+            parsed(&(location("a", inside) + &location("a/b", "<webSocket enabled='true'/>"))).config;
+        assert!(config.web_socket_enabled && config.access.is_empty());
+        let tls = TlsDemands { tls: true, certificate: false };
+        let (outer, inner) = (found(&config, "/a"), found(&config, "/a/b"));
+        assert_eq!((outer.web_socket_enabled, outer.access), (false, tls));
+        assert_eq!((inner.web_socket_enabled, inner.access), (true, tls));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ancm_tower::require_tls::TlsDemands;
+
 use super::{HostingModel, nearest::nearest};
 
 /// Why a value is not taken.
@@ -100,6 +102,37 @@ pub(super) fn hosting_model(text: &str) -> Result<HostingModel, Refused> {
             Err(Refused { code: "unknown-hosting-model", problem: "is not a hosting model", fix })
         }
     }
+}
+
+/// The flags of `access`, as IIS's schema names them.
+pub(super) const SSL_FLAGS: &[&str] =
+    &["None", "Ssl", "SslNegotiateCert", "SslRequireCert", "SslMapCert", "Ssl128"];
+
+/// Some of these flags, in any case and order, between commas.
+pub(super) fn ssl_flags(text: &str) -> Result<TlsDemands, Refused> {
+    let mut demands = TlsDemands::default();
+    for flag in text.split(',').map(str::trim) {
+        let Some(known) = SSL_FLAGS.iter().find(|known| known.eq_ignore_ascii_case(flag)) else {
+            let meant = nearest(flag, SSL_FLAGS.iter().copied()).unwrap_or("Ssl");
+            let fix = format!("write {meant}, or several of them between commas");
+            return Err(Refused { code: "unknown-flag", problem: "is not made of known flags", fix });
+        };
+        // TLS with less than 128 bits has not been spoken for long.
+        demands.tls |= matches!(*known, "Ssl" | "Ssl128");
+        demands.certificate |= *known == "SslRequireCert";
+    }
+    Ok(demands)
+}
+
+/// The flags that say the same.
+pub(super) fn ssl_flags_text(demands: TlsDemands) -> String {
+    match (demands.tls, demands.certificate) {
+        (false, false) => "None",
+        (true, false) => "Ssl",
+        (false, true) => "SslRequireCert",
+        (true, true) => "Ssl, SslRequireCert",
+    }
+    .to_owned()
 }
 
 fn out_of_range(fix: String) -> Refused {
@@ -209,5 +242,23 @@ mod tests {
         fn any_text_is_a_value_or_refused(text in "[-+0-9.:a-z ]{0,24}") {
             let _ = (flag(&text), number(&text, 1, 100), time_span(&text, DAYS_15), hosting_model(&text));
         }
+    }
+
+    #[test]
+    fn flags_are_read_in_any_case_and_order() {
+        let demands = |tls, certificate| Ok(TlsDemands { tls, certificate });
+        for (text, expected) in [
+            ("None", demands(false, false)),
+            ("ssl", demands(true, false)),
+            ("Ssl128", demands(true, false)),
+            ("SslNegotiateCert,SslMapCert", demands(false, false)),
+            (" SSLREQUIRECERT , Ssl,SslNegotiateCert", demands(true, true)),
+        ] {
+            assert_eq!(ssl_flags(text), expected, "{text}");
+        }
+        for text in ["", "Ssl,", "Ssl SslRequireCert", "8"] {
+            assert_eq!(ssl_flags(text).unwrap_err().code, "unknown-flag", "{text}");
+        }
+        assert!(ssl_flags("SslRequireCerts").unwrap_err().fix.contains("SslRequireCert,"));
     }
 }

@@ -24,13 +24,15 @@ const MOST_PREFIXES: usize = 256;
 /// `http://schemas.microsoft.com/XML-Document-Transform`.
 const TRANSFORM_NAMESPACE: &str = "XML-Document-Transform";
 
-/// Which half of a file an element stands in; the later one wins.
+/// Which part of a file an element stands in; the later one wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Scope {
     /// Outside of any `location`.
     Outer,
     /// In a `location` that names this folder.
     Here,
+    /// In a `location` that names a path below, so many segments down.
+    Below(usize),
 }
 
 /// A file, sorted by whom it speaks about.
@@ -99,24 +101,48 @@ pub(super) fn layout<'a, 'i>(document: &'a Document<'i>) -> Layout<'a, 'i> {
 
 /// What of a file an application at this path below it inherits.
 pub(super) fn inherited<'a, 'i>(document: &'a Document<'i>, below: &str) -> Layout<'a, 'i> {
-    let whole = layout(document);
-    let kept = |node: Node<'_, '_>| {
-        let location = node.parent_element().filter(|parent| is(*parent, "location"));
-        location.is_some_and(|at| value(at, "inheritInChildApplications").eq_ignore_ascii_case("false"))
+    let Layout { web_servers, below: locations, .. } = layout(document);
+    let application = segments(below);
+    let is_kept = |node: Node<'_, '_>| node.parent_element().is_some_and(keeps_for_itself);
+    let mut inherited = Layout {
+        web_servers: web_servers.into_iter().filter(|(_, node)| !is_kept(*node)).collect(),
+        ..Layout::default()
     };
-    let segments = |path: &str| -> Vec<String> {
-        path.split(['/', '\\']).filter(|part| !part.is_empty()).map(str::to_ascii_lowercase).collect()
-    };
-    let about_it = whole.below.iter().filter(|(path, _)| segments(path) == segments(below));
-    let about_it = about_it.flat_map(|(_, location)| web_servers(*location));
-    let passed_on = whole.web_servers.into_iter().filter(|(_, node)| !kept(*node));
-    Layout { web_servers: passed_on.chain(about_it).collect(), ..Layout::default() }
+    for (path, location) in locations {
+        let path = segments(&path);
+        if application.starts_with(&path) {
+            let is_its_own = path.len() == application.len();
+            if is_its_own || !keeps_for_itself(location) {
+                let found = web_servers_of(location, Scope::Below(path.len()));
+                inherited.web_servers.extend(found);
+            }
+        } else if let Some(part) = path.strip_prefix(application.as_slice()) {
+            inherited.below.push((part.join("/"), location));
+        }
+    }
+    inherited.web_servers.sort_by_key(|(scope, _)| *scope);
+    inherited
 }
 
-/// Each `system.webServer` of a `location`.
+/// Whether applications below do not inherit what stands in an element.
+fn keeps_for_itself(element: Node<'_, '_>) -> bool {
+    is(element, "location") && value(element, "inheritInChildApplications").eq_ignore_ascii_case("false")
+}
+
+/// The steps of a path, in one case.
+fn segments(path: &str) -> Vec<String> {
+    let steps = path.split(['/', '\\']).map(str::trim).filter(|step| !matches!(*step, "" | "."));
+    steps.map(str::to_lowercase).collect()
+}
+
+/// Each `system.webServer` of a `location` about a path below.
 pub(super) fn web_servers<'a, 'i>(location: Node<'a, 'i>) -> Vec<(Scope, Node<'a, 'i>)> {
+    web_servers_of(location, Scope::Here)
+}
+
+fn web_servers_of<'a, 'i>(location: Node<'a, 'i>, scope: Scope) -> Vec<(Scope, Node<'a, 'i>)> {
     let inside = elements(location).filter(|inner| is(*inner, "system.webServer"));
-    inside.map(|inner| (Scope::Here, inner)).collect()
+    inside.map(|inner| (scope, inner)).collect()
 }
 
 /// Each element at this path below one of the `system.webServer`s.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ancm_tower::{
-    app_offline::Page, client::Client, response_headers::ResponseHeadersLayer,
+    app_offline::Page, client::Client, error_page::ErrorPageLayer, response_headers::ResponseHeadersLayer,
     startup_error::StartupErrorLayer,
 };
 use tokio::sync::watch;
@@ -90,6 +90,12 @@ impl Ingredients {
         let stacks = Arc::new(InnerStacks::new(move |config| stack::inner(config, upstream.clone())));
         let startup_error = StartupErrorLayer::new(table).follow(settings.hold).hold_at_most(hold_at_most);
         let headers = ResponseHeadersLayer::follow(settings.headers);
-        stack::outer(headers, page, startup_error, Dispatch::new(stacks))
+        stack::outer(
+            headers,
+            ErrorPageLayer::follow(settings.explanations),
+            page,
+            startup_error,
+            Dispatch::new(stacks),
+        )
     }
 }

@@ -20,6 +20,7 @@
 //! # }
 //! ```
 
+mod applications;
 mod listeners;
 mod make;
 mod workers;
@@ -46,7 +47,7 @@ use self::{
 use crate::{
     application::{Application, Hosted, Logs},
     binding::Binding,
-    config::Config,
+    config::{Config, ConfigErrors, Transport},
     debug_log::DebugLogs,
     output::Output,
     server::{ConnectionService, Limits, ListenError},
@@ -119,6 +120,9 @@ pub enum StartError {
     /// The certificate cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The application demands of clients what none of them could have.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
     /// An address is to speak TLS, and there is no certificate.
     #[error("no certificate was given, which https://{0} needs")]
     NoCertificate(SocketAddr),
@@ -198,6 +202,16 @@ impl Options {
         self.spawner = spawner;
         self
     }
+
+    /// What clients can connect by.
+    fn transport(&self) -> Transport {
+        let speaks_tls = self.listen.iter().any(|(scheme, _)| *scheme == Scheme::Https);
+        match &self.tls {
+            Some(tls) if speaks_tls && tls.asks_clients() => Transport::TlsWithCertificates,
+            _ if speaks_tls => Transport::Tls,
+            _ => Transport::Plain,
+        }
+    }
 }
 
 // === impl Frontend ===
@@ -229,8 +243,10 @@ impl<L> Frontend<L> {
         L: Layer<AppStack> + Clone + Send + 'static,
         L::Service: ConnectionService,
     {
+        let transport = self.options.transport();
         let Options { applications, listen, tls, workers, limits, spawner, debug_logs } = self.options;
-        check(&applications)?;
+        applications::check(&applications)?;
+        let applications = applications::served_over(transport, applications)?;
         let (certificate, tls) = tls.map(tls::Source::open).transpose()?.unzip();
         let listeners = open(&listen, workers, tls.as_ref())?;
         let addresses = listeners.iter().map(|(listeners, _)| listeners.address).collect();
@@ -247,7 +263,7 @@ impl<L> Frontend<L> {
             runtime.block_on(async move {
                 following.map(tokio::spawn);
                 let logs = Logs { output: output.clone(), debug: debug_logs };
-                let applications = start_all(applications, &spawner, &logs, https_port);
+                let applications = applications::start_all(applications, &spawner, &logs, https_port);
                 let made = MakeStacks::new(&applications, workers, layer);
                 match Workers::start(listeners, workers, limits, &made) {
                     Ok(workers) => {
@@ -264,35 +280,6 @@ impl<L> Frontend<L> {
         let applications = start.recv().map_err(io::Error::other)??;
         Ok(Running { addresses, schemes, applications, reload, orders, control: Some(control) })
     }
-}
-
-/// Whether these applications can be served side by side.
-fn check(applications: &[Hosted]) -> Result<(), StartError> {
-    if applications.is_empty() {
-        return Err(StartError::NoApplication);
-    }
-    for (index, one) in applications.iter().enumerate() {
-        if applications[..index].iter().any(|other| other.binding().is_same_as(one.binding())) {
-            return Err(StartError::Duplicate(one.binding().clone()));
-        }
-    }
-    Ok(())
-}
-
-/// Starts every application; all processes start at the same time.
-fn start_all(
-    applications: Vec<Hosted>,
-    spawner: &Spawner,
-    logs: &Logs,
-    https_port: Option<u16>,
-) -> Vec<Application> {
-    // Whoever serves one only knows which one the log speaks of.
-    let several = applications.len() > 1;
-    let start = |hosted: Hosted| {
-        let name = if several { hosted.binding().to_string() } else { String::new() };
-        Application::start(hosted, name, spawner.clone(), logs.clone(), https_port)
-    };
-    applications.into_iter().map(start).collect()
 }
 
 /// What the control thread does once everything runs: it waits for the end.

@@ -12,6 +12,8 @@ use tokio::io::AsyncWrite;
 
 /// A piece up to this size is copied behind the head, so that one plain write takes both.
 const COPIED: usize = 4 * 1024;
+/// How much may wait to be written before no further piece is taken.
+const HELD: usize = 16 * 1024;
 
 /// How a recipient learns where the body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +71,9 @@ impl Outgoing {
 
     /// Whether the next piece can be taken.
     pub(crate) fn has_room(&self) -> bool {
-        !self.ended && self.data.is_empty() && self.after.is_empty()
+        // Small pieces are copied, so that they could pile up for a recipient that does not read.
+        let holds_much = self.before.len() > HELD && !self.is_written();
+        !self.ended && self.data.is_empty() && self.after.is_empty() && !holds_much
     }
 
     /// The buffer, to be used again.
@@ -248,6 +252,20 @@ mod tests {
             let chunks = "HEAD\r\n3\r\nabc\r\nB\r\nhello world\r\n0\r\n\r\n";
             assert_eq!(wire(Framing::Chunked, room, &[b"abc", b"hello world"]).await, chunks);
         }
+    }
+
+    #[tokio::test]
+    async fn holds_little_for_a_reader_that_takes_nothing() {
+        let (mut near, _far) = tokio::io::duplex(10);
+        let mut message = Outgoing::new(b"HEAD\r\n".to_vec(), Framing::Chunked);
+        for _ in 0..1000 {
+            if message.has_room() {
+                message.data(Bytes::from_static(&[b'x'; 1000])).unwrap();
+            }
+            let written = std::future::poll_fn(|context| Poll::Ready(message.poll_write(context, &mut near)));
+            assert!(written.await.is_pending());
+        }
+        assert!(message.before.len() < 50_000, "{}", message.before.len());
     }
 
     #[test]

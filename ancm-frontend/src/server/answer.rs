@@ -50,7 +50,9 @@ pub(super) fn write<B: Body>(response: &Response<B>, about: About, last: bool, o
     }
     let length = lengths.only();
     let framing = framing(response, about, length);
-    let keep_alive = about.keep_alive && !last && !said_close && framing != Some(Framing::Close);
+    // A service has no interim answers to give: behind one there would be another, which belongs to nothing.
+    let last = last || said_close || status.is_informational() || framing == Some(Framing::Close);
+    let keep_alive = about.keep_alive && !last;
     if status == StatusCode::SWITCHING_PROTOCOLS {
         // `Connection: Upgrade` is there already.
     } else if !keep_alive && !said_close {

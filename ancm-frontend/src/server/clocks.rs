@@ -166,6 +166,12 @@ impl Clocks {
         Self::mark(&self.body_since, waiting, || self.now());
     }
 
+    /// Nobody wants more of the request's body, so nobody waits for it.
+    pub(super) fn body_dropped(&self) {
+        self.awaits_body(false);
+        self.reading.store(false, Relaxed);
+    }
+
     /// The client has ended its side, behind a request that is whole: that may say only that there will be no other.
     pub(super) fn client_ended(&self) {
         // Nobody need look for what is known.

@@ -9,6 +9,7 @@ use http::{
 use ancm_tower::refusal::Refusal;
 
 use super::head_guard::{HeadReader, Line};
+use crate::http1::spare;
 
 /// More lines than any backend takes, so that those which are too many for it are refused with a reason.
 const MOST_LINES: usize = 1000;
@@ -40,21 +41,33 @@ pub(super) fn request(head: &Bytes, reader: &HeadReader) -> Result<(Request<()>,
     let method_end = blank(start).ok_or(LINE)?;
     let target_end = blank(method_end + 1).ok_or(LINE)?;
     let mut request = Request::new(());
+    *request.extensions_mut() = spare::take_extensions();
     *request.method_mut() = Method::from_bytes(&head[start..method_end]).map_err(|_| LINE)?;
     *request.uri_mut() = Uri::from_maybe_shared(head.slice(method_end + 1..target_end))
         .map_err(|_| Refusal::BadRequest { reason: "the target is malformed" })?;
     if reader.is_old() {
         *request.version_mut() = Version::HTTP_10;
     }
-    *request.headers_mut() = headers(head, reader.lines())?;
-    let about = about(&request);
+    let mut said = Said::default();
+    *request.headers_mut() = headers(head, reader.lines(), &mut said)?;
+    let about = said.about(&request);
     Ok((request, about))
 }
 
-fn headers(head: &Bytes, lines: &[Line]) -> Result<HeaderMap, Refusal> {
+/// What the headers say of the connection, noted while they are read.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+#[derive(Default)]
+struct Said {
+    close: bool,
+    keep_alive: bool,
+    trailers: bool,
+    expects: bool,
+}
+
+fn headers(head: &Bytes, lines: &[Line], said: &mut Said) -> Result<HeaderMap, Refusal> {
     const MALFORMED: Refusal = Refusal::BadRequest { reason: "a header is malformed" };
     // Room for what the layers add.
-    let mut headers = HeaderMap::with_capacity(lines.len() + 4);
+    let mut headers = spare::take_headers(lines.len() + 4);
     for line in lines {
         let name = HeaderName::from_bytes(&head[line.name.clone()]).map_err(|_| MALFORMED)?;
         let (mut start, mut end) = (line.value.start, line.value.end);
@@ -66,32 +79,35 @@ fn headers(head: &Bytes, lines: &[Line]) -> Result<HeaderMap, Refusal> {
             end -= 1;
         }
         let value = HeaderValue::from_maybe_shared(head.slice(start..end)).map_err(|_| MALFORMED)?;
+        said.note(&name, &value);
         headers.append(name, value);
     }
     Ok(headers)
 }
 
-fn about(request: &Request<()>) -> About {
-    let headers = request.headers();
-    let is_old = request.version() == Version::HTTP_10;
-    // RFC 9112 9.3.
-    let keep_alive = if is_old {
-        says(headers, &CONNECTION, "keep-alive") && !says(headers, &CONNECTION, "close")
-    } else {
-        !says(headers, &CONNECTION, "close")
-    };
-    About {
-        is_head: request.method() == Method::HEAD,
-        is_old,
-        keep_alive,
-        trailers: !is_old && says(headers, &TE, "trailers"),
-        expects: !is_old && says(headers, &EXPECT, "100-continue"),
+impl Said {
+    fn note(&mut self, name: &HeaderName, value: &HeaderValue) {
+        if name == CONNECTION {
+            self.close |= has(value, "close");
+            self.keep_alive |= has(value, "keep-alive");
+        } else if name == TE {
+            self.trailers |= has(value, "trailers");
+        } else if name == EXPECT {
+            self.expects |= has(value, "100-continue");
+        }
     }
-}
 
-/// Whether a list has this item.
-pub(super) fn says(headers: &HeaderMap, name: &HeaderName, item: &str) -> bool {
-    headers.get_all(name).iter().any(|line| has(line, item))
+    fn about(&self, request: &Request<()>) -> About {
+        let is_old = request.version() == Version::HTTP_10;
+        About {
+            is_head: request.method() == Method::HEAD,
+            is_old,
+            // RFC 9112 9.3.
+            keep_alive: !self.close && (!is_old || self.keep_alive),
+            trailers: !is_old && self.trailers,
+            expects: !is_old && self.expects,
+        }
+    }
 }
 
 /// Whether a line of a list has this item.

@@ -123,6 +123,10 @@ impl ClientStream for TlsStream<TcpStream> {
     fn has_left(&self) -> bool {
         self.get_ref().0.has_left()
     }
+
+    fn has_sent(&self) -> bool {
+        self.get_ref().0.has_sent()
+    }
 }
 
 // === impl Identify ===

@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use ancm_tower::{
-    by_path::ByPath, response_headers::HeaderChanges, startup_error::HoldSettings, url_limit::UrlLimits,
+    by_path::ByPath, error_page::Explanations, require_tls::TlsDemands, response_headers::HeaderChanges,
+    startup_error::HoldSettings, url_limit::UrlLimits,
 };
 use http::{HeaderName, HeaderValue, header};
 
-use crate::config::{Config, Location};
+use crate::config::{Config, Location, error_pages};
 
-/// A start is as many attempts, each with the whole of `startupTimeLimit`: who waits shall see how it ends.
-const ATTEMPTS: u32 = 2;
-/// What it takes to end the processes of a failed attempt, and to say why it failed.
+/// What it takes to end the processes of failed attempts, and to say why they failed.
 const HOLD_MARGIN: Duration = Duration::from_secs(5);
 
 /// What becomes of requests that come before a process is ready.
 pub fn hold_settings(config: &Config) -> HoldSettings {
     HoldSettings {
-        limit: config.startup_time_limit * ATTEMPTS + HOLD_MARGIN,
+        // Each attempt has the whole of `startupTimeLimit`: who waits shall see how it ends.
+        limit: config.startup_time_limit * config.start_attempts().into() + HOLD_MARGIN,
         disable_page: config.disable_start_up_error_page,
     }
 }
@@ -42,6 +42,25 @@ pub fn url_limits(config: &Config) -> ByPath<UrlLimits> {
     by_path(config, limits(config.max_url, config.max_query_string), |part| {
         limits(part.max_url, part.max_query_string)
     })
+}
+
+/// Where clients may switch to another protocol.
+pub fn upgrades(config: &Config) -> ByPath<bool> {
+    by_path(config, config.web_socket_enabled, |part| part.web_socket_enabled)
+}
+
+/// What connections must have.
+pub fn tls_demands(config: &Config) -> ByPath<TlsDemands> {
+    by_path(config, config.access, |part| part.access)
+}
+
+/// How much error pages say.
+pub fn explanations(config: &Config, environment: &dyn Fn(&str) -> Option<String>) -> Explanations {
+    let explanations = Explanations::new().details(config.shows_details(environment));
+    match error_pages::link(environment) {
+        Some(link) => explanations.link(link),
+        None => explanations,
+    }
 }
 
 fn by_path<T: Clone>(config: &Config, everywhere: T, of: impl Fn(&Location) -> T) -> ByPath<T> {
@@ -93,13 +112,15 @@ mod tests {
             b"<configuration><system.webServer><aspNetCore processPath='a'/><httpProtocol><customHeaders>\
             <add name='X-A' value='1'/></customHeaders></httpProtocol></system.webServer>\
             <location path='api'><system.webServer><security><requestFiltering removeServerHeader='true'>\
-            <requestLimits maxAllowedContentLength='5' maxQueryString='6'/></requestFiltering></security>\
-            </system.webServer></location></configuration>";
+            <requestLimits maxAllowedContentLength='5' maxQueryString='6'/></requestFiltering>\
+            <access sslFlags='Ssl'/></security><webSocket enabled='false'/></system.webServer></location></configuration>";
         let config = config::parse(text, Path::new("w"), Path::new("/s"), &|_| None).unwrap().config;
         assert_eq!(*body_limits(&config).get("/"), Some(30_000_000));
         assert_eq!(*body_limits(&config).get("/api/x"), Some(5));
         assert_eq!(*url_limits(&config).get("/"), UrlLimits::default());
         assert_eq!(url_limits(&config).get("/api").query, Some(6));
+        assert!(*upgrades(&config).get("/") && !*upgrades(&config).get("/api/live"));
+        assert!(!tls_demands(&config).get("/").tls && tls_demands(&config).get("/api").tls);
         let one = HeaderChanges::new().add(HeaderName::from_static("x-a"), HeaderValue::from_static("1"));
         let headers = response_headers(&config);
         assert_eq!(*headers.get("/"), one);

@@ -35,10 +35,12 @@ use ancm_tower::{
     app_offline::{AppOffline, AppOfflineLayer, Page},
     body_limit::{BodyLimit, BodyLimitLayer, LimitedBody},
     client_cert::{ForwardClientCert, ForwardClientCertLayer},
+    error_page::{ErrorPage, ErrorPageLayer},
     forwarded::send::{SetForwarded, SetForwardedLayer},
     head_limit::{HeadLimit, HeadLimitLayer, HeadLimits},
     pairing_token::{SendToken, SendTokenLayer},
     request_timeout::{RequestTimeout, RequestTimeoutLayer, WatchedBody},
+    require_tls::{RequireTls, RequireTlsLayer},
     response_headers::{ResponseHeaders, ResponseHeadersLayer},
     startup_error::{Gate, StartupError, StartupErrorLayer},
     trace::{CountedBody, Trace, TraceLayer},
@@ -59,13 +61,17 @@ use crate::{
 pub mod from_config;
 
 /// What [`outer`] builds around a service.
-pub type Outer<G, S> = Trace<ResponseHeaders<AppOffline<StartupError<S, G>>>>;
+pub type Outer<G, S> = Trace<ResponseHeaders<ErrorPage<AppOffline<StartupError<S, G>>>>>;
 
 /// What [`inner`] builds around a service.
-pub type Inner<S> = UrlLimit<
-    HeadLimit<
-        BodyLimit<
-            RequestTimeout<Upgrades<SetForwarded<SendToken<ForwardClientCert<WindowsAuth<S>>, TicketToken>>>>,
+pub type Inner<S> = RequireTls<
+    UrlLimit<
+        HeadLimit<
+            BodyLimit<
+                RequestTimeout<
+                    Upgrades<SetForwarded<SendToken<ForwardClientCert<WindowsAuth<S>>, TicketToken>>>,
+                >,
+            >,
         >,
     >,
 >;
@@ -89,6 +95,7 @@ const ADDED_BYTES: usize = 256;
 /// The gate says whether a process is ready, and its ticket travels inward in the request's extensions.
 pub fn outer<G, S>(
     headers: ResponseHeadersLayer,
+    error_page: ErrorPageLayer,
     offline: watch::Receiver<Option<Page>>,
     startup_error: StartupErrorLayer<G>,
     inner: S,
@@ -102,6 +109,8 @@ where
         .layer(TraceLayer::new())
         // Outside of all that answer: the site's security headers are on our own pages as well.
         .layer(headers)
+        // Says what the layers further in only refuse.
+        .layer(error_page)
         // Before anything that could wait: a page that is there is served at once.
         .layer(AppOfflineLayer::new(offline))
         // Holds the request until a process is ready, and chooses it.
@@ -113,6 +122,8 @@ where
 pub fn inner<S>(config: &Config, upstream: S) -> Inner<S> {
     let limits = HeadLimits::default().reserve(ADDED_LINES, ADDED_BYTES);
     ServiceBuilder::new()
+        // Before anything else is looked at: who may not ask learns nothing more.
+        .layer(RequireTlsLayer::by_path(from_config::tls_demands(config)))
         // Before the backend's limits: the site's own are answered as IIS does, 404.
         .layer(UrlLimitLayer::by_path(from_config::url_limits(config)))
         // What the backend would refuse is refused here, with a reason that is ours to give.
@@ -122,7 +133,7 @@ pub fn inner<S>(config: &Config, upstream: S) -> Inner<S> {
         // Its clock runs only while we wait for the backend.
         .layer(RequestTimeoutLayer::new(config.request_timeout))
         // Where WebSockets are switched off, the application is asked as if none had been offered.
-        .layer(UpgradesLayer::new(config.web_socket_enabled))
+        .layer(UpgradesLayer::by_path(from_config::upgrades(config)))
         // Who the client is, from the connection's own knowledge.
         .layer(SetForwardedLayer::new())
         // Strips whatever of the protocol the client has sent; so it stands outside the two that add to it.

@@ -20,9 +20,11 @@ fn the_order_of_the_layers_is_as_it_is_drawn() {
     let expected = [
         "Trace",
         "ResponseHeaders",
+        "ErrorPage",
         "AppOffline",
         "StartupError",
         "Dispatch",
+        "RequireTls",
         "UrlLimit",
         "HeadLimit",
         "BodyLimit",
@@ -53,6 +55,7 @@ async fn token_certificate_and_identity_go_through_and_a_clients_own_do_not() {
     let (_offline, page) = watch::channel(None);
     let mut app = super::outer(
         ResponseHeadersLayer::default(),
+        ErrorPageLayer::default(),
         page,
         StartupErrorLayer::new(table),
         Dispatch::new(stacks),
@@ -96,6 +99,7 @@ fn gated(
         sender,
         super::outer(
             ResponseHeadersLayer::default(),
+            ErrorPageLayer::default(),
             page,
             StartupErrorLayer::new(WatchGate::new(gate)),
             app,
@@ -148,6 +152,7 @@ async fn a_request_that_one_process_did_not_take_is_held_and_sent_whole_to_the_n
     let (_offline, page) = watch::channel(None);
     let app = super::outer(
         ResponseHeadersLayer::default(),
+        ErrorPageLayer::default(),
         page,
         StartupErrorLayer::new(table.clone()),
         Dispatch::new(Arc::new(stacks)),

@@ -1,4 +1,5 @@
-//! Says why a start failed: in one sentence with likely causes for everybody, in full for developers and the log.
+//! Says why a start failed: what kind of failure it was and likely causes for everybody, in full for developers and
+//! the log.
 //!
 //! # Example
 //!
@@ -13,7 +14,7 @@ use std::{fmt, io, net::SocketAddr, path::PathBuf, time::Duration};
 use ancm_tower::startup_error::StartFailure;
 
 use super::ready::{Named, NotReady};
-use crate::{config::command::CommandError, process::port::PortError};
+use crate::{config::command::CommandError, output::mask::Masker, process::port::PortError};
 
 /// What went wrong.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(super) enum Problem {
 /// What else is known of the attempt.
 #[derive(Debug, Default)]
 pub(super) struct Circumstances {
+    /// Takes the secrets away that somebody has put into a command line or a path.
+    pub(super) masker: Option<Masker>,
     pub(super) command_line: Option<String>,
     pub(super) directory: PathBuf,
     pub(super) port: Option<u16>,
@@ -61,11 +64,29 @@ impl Problem {
 
     /// Makes the failure that is shown and logged; developers get the details.
     pub(super) fn tell(&self, known: &Circumstances, for_developers: bool) -> StartFailure {
-        let mut failure = StartFailure::new(Summary(self, known).to_string());
+        let mut failure = StartFailure::new(self.kind()).exactly(known.masked(&Summary(self, known)));
         for cause in self.causes() {
             failure = failure.cause(*cause);
         }
-        if for_developers { failure.details(known.to_string()) } else { failure }
+        if for_developers { failure.details(known.masked(known)) } else { failure }
+    }
+
+    /// What everybody may know: no path, port or code.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::InvalidPort(_) | Self::Token(_) => {
+                "What `web.config` sets for the application cannot be used."
+            }
+            Self::Port(_) | Self::NotReady(NotReady::Taken { .. }) => {
+                "There is no port on which the application could be reached."
+            }
+            Self::Command(_) | Self::Spawn { .. } => "The process of the application could not be launched.",
+            Self::NotReady(NotReady::Exited(_)) => "The process was launched, but ended before it was ready.",
+            Self::NotReady(NotReady::TimedOut { .. }) => {
+                "The process runs, but does not listen where it was told to."
+            }
+            Self::Output(_) | Self::NotReady(_) => "The system did not let the application start.",
+        }
     }
 
     /// How far the attempt came, in the words of the original.
@@ -195,6 +216,13 @@ fn not_listening(
 
 // === impl Circumstances ===
 
+impl Circumstances {
+    fn masked(&self, text: &dyn fmt::Display) -> String {
+        let text = text.to_string();
+        self.masker.as_ref().map(|masker| masker.whole(&text)).unwrap_or(text)
+    }
+}
+
 impl fmt::Display for Circumstances {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(command_line) = &self.command_line {
@@ -223,6 +251,7 @@ mod tests {
 
     fn known() -> Circumstances {
         Circumstances {
+            masker: None,
             command_line: Some("dotnet Site.dll".into()),
             directory: "/site".into(),
             port: Some(21_396),
@@ -238,7 +267,7 @@ mod tests {
     }
 
     fn summary(problem: &Problem) -> String {
-        problem.tell(&known(), false).summary().to_owned()
+        problem.tell(&known(), false).in_full().to_owned()
     }
 
     #[test]
@@ -311,7 +340,15 @@ mod tests {
         let problem = Problem::NotReady(NotReady::Exited(Exit::KILLED));
         let page =
             |developers| String::from_utf8(problem.tell(&known(), developers).page().to_vec()).unwrap();
-        for secret in ["dotnet Site.dll", "working directory: /site", "Unhandled exception."] {
+        let secrets = [
+            "dotnet Site.dll",
+            "working directory: /site",
+            "Unhandled exception.",
+            "SIGKILL",
+            "21396",
+            "0.61 s",
+        ];
+        for secret in secrets {
             assert!(page(true).contains(secret), "{secret}");
             assert!(!page(false).contains(secret), "{secret}");
         }

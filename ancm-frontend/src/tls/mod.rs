@@ -102,6 +102,11 @@ impl TlsSettings {
         self
     }
 
+    /// Whether clients are asked for certificates.
+    pub(crate) fn asks_clients(&self) -> bool {
+        self.clients != ClientCertificates::Off
+    }
+
     /// Reads the files.
     fn load(&self) -> Result<Arc<ServerConfig>, TlsError> {
         let provider = Arc::new(ring::default_provider());
@@ -139,8 +144,8 @@ impl TlsSettings {
 
     /// All files, for what watches them.
     fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        let asked = self.clients != ClientCertificates::Off;
-        [&self.certificate, &self.key].into_iter().chain(self.client_ca.as_ref().filter(|_| asked))
+        let authorities = self.client_ca.as_ref().filter(|_| self.asks_clients());
+        [&self.certificate, &self.key].into_iter().chain(authorities)
     }
 }
 

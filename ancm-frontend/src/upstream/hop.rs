@@ -26,28 +26,51 @@ use http::{
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 
+/// Which of the headers that matter here are there: one look at all names is cheaper than a search for each.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a header of its own")]
+struct Present {
+    connection: bool,
+    /// `Keep-Alive` or `Proxy-Connection`, which never had a meaning behind the first proxy.
+    keep_alive: bool,
+    upgrade: bool,
+    te: bool,
+    expect: bool,
+    transfer_encoding: bool,
+    host: bool,
+    date: bool,
+}
+
 /// Makes a client's request one of ours; tells whether it asks for an upgrade that we pass on.
 pub fn prepare_request<B>(request: &mut Request<B>) -> bool {
     let version = request.version();
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
+    let present = Present::among(headers);
     // Both before `strip`: `Connection` names them.
-    let upgrade = if version == Version::HTTP_11 { upgrade(headers) } else { None };
-    let trailers = version == Version::HTTP_11 && takes_trailers(headers);
-    strip(headers);
-    headers.remove(UPGRADE);
+    let is_new = version == Version::HTTP_11;
+    let upgrade = if present.upgrade && is_new { upgrade(headers) } else { None };
+    let trailers = present.te && is_new && takes_trailers(headers);
+    present.strip(headers);
+    if present.upgrade {
+        headers.remove(UPGRADE);
+    }
     if trailers {
         // The only coding that is not the connection's own affair.
         // ANCM: forwardinghandler.cpp passes it without naming it in `Connection`.
         headers.insert(TE, HeaderValue::from_static("trailers"));
-    } else {
+    } else if present.te {
         headers.remove(TE);
     }
-    // The server answers `100 Continue` itself, when the body is first read.
-    headers.remove(EXPECT);
-    // The body is framed anew for our own connection.
-    headers.remove(TRANSFER_ENCODING);
-    if !headers.contains_key(HOST) {
+    if present.expect {
+        // The server answers `100 Continue` itself, when the body is first read.
+        headers.remove(EXPECT);
+    }
+    if present.transfer_encoding {
+        // The body is framed anew for our own connection.
+        headers.remove(TRANSFER_ENCODING);
+    }
+    if !present.host {
         // Only HTTP/1.0 may leave it out, and we send HTTP/1.1.
         headers.insert(HOST, HeaderValue::from_static(""));
     }
@@ -61,10 +84,13 @@ pub fn prepare_request<B>(request: &mut Request<B>) -> bool {
 pub fn prepare_response<B>(response: &mut Response<B>) {
     *response.version_mut() = Version::HTTP_11;
     let headers = response.headers_mut();
-    strip(headers);
-    // ANCM: forwardinghandler.cpp drops the backend's date; the server writes its own.
-    headers.remove(DATE);
-    if headers.remove(TRANSFER_ENCODING).is_some() {
+    let present = Present::among(headers);
+    present.strip(headers);
+    if present.date {
+        // ANCM: forwardinghandler.cpp drops the backend's date; the server writes its own.
+        headers.remove(DATE);
+    }
+    if present.transfer_encoding && headers.remove(TRANSFER_ENCODING).is_some() {
         // RFC 9112 6.3: the transfer coding wins, the length means nothing.
         headers.remove(CONTENT_LENGTH);
     }
@@ -85,7 +111,7 @@ pub fn prepare_response_keeping_connection<B>(response: &mut Response<B>) {
 pub fn prepare_switch<B>(response: &mut Response<B>) {
     let headers = response.headers_mut();
     let protocol = headers.remove(UPGRADE);
-    strip(headers);
+    Present::among(headers).strip(headers);
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     if let Some(protocol) = protocol {
         headers.insert(UPGRADE, protocol);
@@ -117,38 +143,63 @@ fn is_trailer(name: &HeaderName) -> bool {
 fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
     let mut lines = headers.get_all(UPGRADE).iter();
     let protocol = lines.next().filter(|_| lines.next().is_none())?;
-    let asked = headers.get_all(CONNECTION).iter().any(|line| names(line).any(|name| name == "upgrade"));
-    let mut protocols = names(protocol).peekable();
-    let tunnelled = protocols.peek().is_some() && protocols.all(|protocol| is_tunnelled(&protocol));
+    let asked = headers.get_all(CONNECTION).iter().any(|line| items(line).any(|name| is(name, "upgrade")));
+    let mut protocols = items(protocol).peekable();
+    let tunnelled = protocols.peek().is_some() && protocols.all(is_tunnelled);
     (asked && tunnelled).then(|| protocol.clone())
 }
 
 /// Whether the client reads trailers (RFC 9110 6.5.1).
 fn takes_trailers(headers: &HeaderMap) -> bool {
-    headers.get_all(TE).iter().any(|line| names(line).any(|coding| coding == "trailers"))
+    headers.get_all(TE).iter().any(|line| items(line).any(|coding| is(coding, "trailers")))
 }
 
 /// A switch to another HTTP would leave the layers behind, and TLS must not begin in the middle.
 fn is_tunnelled(protocol: &str) -> bool {
+    let protocol = protocol.to_ascii_lowercase();
     protocol != "h2c" && !protocol.starts_with("http/") && !protocol.starts_with("tls/")
 }
 
-fn strip(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .flat_map(names)
-            .filter_map(|name| HeaderName::try_from(name).ok())
-            .filter(|name| !is_end_to_end(name))
-            .collect();
-        for name in named {
-            headers.remove(name);
+// === impl Present ===
+
+impl Present {
+    fn among(headers: &HeaderMap) -> Self {
+        let mut present = Self::default();
+        for name in headers.keys() {
+            present.connection |= name == CONNECTION;
+            present.upgrade |= name == UPGRADE;
+            present.te |= name == TE;
+            present.expect |= name == EXPECT;
+            present.transfer_encoding |= name == TRANSFER_ENCODING;
+            present.host |= name == HOST;
+            present.date |= name == DATE;
+            present.keep_alive |= name == KEEP_ALIVE || name == PROXY_CONNECTION;
         }
-        headers.remove(CONNECTION);
+        present
     }
-    headers.remove(KEEP_ALIVE);
-    headers.remove(PROXY_CONNECTION);
+
+    /// Takes out what is the connection's own: `Connection`, and what it names.
+    fn strip(&self, headers: &mut HeaderMap) {
+        if self.connection {
+            let named: Vec<HeaderName> = headers
+                .get_all(CONNECTION)
+                .iter()
+                .flat_map(items)
+                // What it says nearly always names no header.
+                .filter(|item| !is(item, "keep-alive") && !is(item, "close"))
+                .filter_map(|item| HeaderName::try_from(item).ok())
+                .filter(|name| !is_end_to_end(name))
+                .collect();
+            for name in named {
+                headers.remove(name);
+            }
+            headers.remove(CONNECTION);
+        }
+        if self.keep_alive {
+            headers.remove(KEEP_ALIVE);
+            headers.remove(PROXY_CONNECTION);
+        }
+    }
 }
 
 /// Headers that a client must not be able to strike out by naming them in `Connection`.
@@ -159,12 +210,14 @@ fn is_end_to_end(name: &HeaderName) -> bool {
         || name.starts_with(ancm_tower::contract::header::RESERVED_PREFIX)
 }
 
-/// The items of a list, in lower case.
-fn names(line: &HeaderValue) -> impl Iterator<Item = String> + '_ {
-    line.as_bytes().split(|&byte| byte == b',').filter_map(|item| {
-        let item = std::str::from_utf8(item).ok()?.trim();
-        (!item.is_empty()).then(|| item.to_ascii_lowercase())
-    })
+/// The items of a list.
+fn items(line: &HeaderValue) -> impl Iterator<Item = &str> {
+    let items = line.as_bytes().split(|&byte| byte == b',');
+    items.filter_map(|item| std::str::from_utf8(item).ok()).map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn is(item: &str, word: &str) -> bool {
+    item.eq_ignore_ascii_case(word)
 }
 
 #[cfg(test)]

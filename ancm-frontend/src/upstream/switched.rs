@@ -13,6 +13,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::http1::hand_out;
+
 /// A stream of which some bytes have been read already.
 pub(super) struct Switched {
     read: BytesMut,
@@ -36,16 +38,10 @@ impl AsyncRead for Switched {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.read.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(context, buffer);
+        if hand_out(&mut self.read, buffer) {
+            return Poll::Ready(Ok(()));
         }
-        let length = self.read.len().min(buffer.remaining());
-        buffer.put_slice(&self.read.split_to(length));
-        if self.read.is_empty() {
-            // A tunnel lives long.
-            self.read = BytesMut::new();
-        }
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 

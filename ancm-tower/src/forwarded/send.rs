@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header::Entry};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -89,7 +89,14 @@ fn set_forwarded<B>(request: &mut Request<B>) {
 // ANCM: forwardinghandler.cpp appends to any old value. But with a stray quote in front of it .NET takes our entry for
 // a part of the quoted text, and the application sees 127.0.0.1 and http.
 fn append(headers: &mut HeaderMap, name: HeaderName, allowed: fn(u8) -> bool, entry: HeaderValue) {
-    let clean = || headers.get_all(&name).iter().filter(|line| is_clean_list(line.as_bytes(), allowed));
+    let mut present = match headers.entry(name) {
+        Entry::Vacant(vacant) => {
+            vacant.insert(entry);
+            return;
+        }
+        Entry::Occupied(present) => present,
+    };
+    let clean = || present.iter().filter(|line| is_clean_list(line.as_bytes(), allowed));
     let length: usize = clean().map(|line| line.len() + ", ".len()).sum();
     let value = if length == 0 {
         entry
@@ -102,7 +109,7 @@ fn append(headers: &mut HeaderMap, name: HeaderName, allowed: fn(u8) -> bool, en
         list.extend_from_slice(entry.as_bytes());
         HeaderValue::from_maybe_shared(list.freeze()).unwrap_or(entry)
     };
-    headers.insert(name, value);
+    present.insert(value);
 }
 
 /// Whether every entry between the commas is there and made of allowed characters only.

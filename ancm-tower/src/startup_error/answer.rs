@@ -6,10 +6,14 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 
 use super::{Rules, StartFailure};
-use crate::{app_offline::Page, refusal::Refusal};
+use crate::{app_offline::Page, error_page::mark, refusal::Refusal};
 
 /// When a client is asked to come again, in seconds: by then a slow start may be over.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
+
+/// Why the start failed, on the answer that shows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed(pub(crate) Arc<StartFailure>);
 
 /// Why a request did not go in.
 #[derive(Debug)]
@@ -41,13 +45,12 @@ impl Refused {
     }
 }
 
-fn failed<B: From<Bytes>>(failure: &StartFailure) -> Response<B> {
+fn failed<B: From<Bytes>>(failure: &Arc<StartFailure>) -> Response<B> {
     let mut response = failure.refusal().into_response_with(failure.page());
-    let headers = response.headers_mut();
     // ANCM names no charset here; the page is ours, so it is known.
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    mark(&mut response, HeaderValue::from_static("text/html; charset=utf-8"));
+    // For a layer that can say it in other words.
+    response.extensions_mut().insert(Failed(Arc::clone(failure)));
     response
 }
 

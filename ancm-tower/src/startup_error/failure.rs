@@ -18,7 +18,10 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 
 use super::page;
-use crate::refusal::Refusal;
+use crate::{
+    error_page::{self, Content},
+    refusal::Refusal,
+};
 
 /// Why a backend could not be started, ready to be shown.
 ///
@@ -27,7 +30,8 @@ use crate::refusal::Refusal;
 #[derive(Clone, Debug)]
 pub struct StartFailure {
     pub(super) kind: Kind,
-    pub(super) summary: String,
+    summary: String,
+    exact: Option<String>,
     pub(super) causes: Vec<String>,
     pub(super) advice: Vec<String>,
     pub(super) details: Option<String>,
@@ -52,6 +56,7 @@ impl StartFailure {
         Self {
             kind: Kind::NotStarted,
             summary: summary.into(),
+            exact: None,
             causes: Vec::new(),
             advice: Vec::new(),
             details: None,
@@ -64,6 +69,11 @@ impl StartFailure {
     // ANCM: applicationinfo.cpp answers so where the configuration cannot be loaded.
     pub fn misconfigured(summary: impl Into<String>) -> Self {
         Self { kind: Kind::Misconfigured, ..Self::new(summary) }
+    }
+
+    /// Says the same with all that is known: codes, paths, ports. For the log, and on the page beside details.
+    pub fn exactly(self, summary: impl Into<String>) -> Self {
+        Self { exact: Some(summary.into()), ..self.unrendered() }
     }
 
     /// Adds a likely cause; without any, the page lists the usual ones.
@@ -92,9 +102,14 @@ impl StartFailure {
         Self { link: Some(url.into()), ..self.unrendered() }
     }
 
-    /// What happened, in one sentence.
+    /// What happened, in one sentence that everybody may read.
     pub fn summary(&self) -> &str {
         &self.summary
+    }
+
+    /// What happened, in one sentence with all that is known, if that has been said.
+    pub fn in_full(&self) -> &str {
+        self.exact.as_deref().unwrap_or(&self.summary)
     }
 
     /// What clients are told beside the page.
@@ -107,7 +122,11 @@ impl StartFailure {
 
     /// The 502.5 page, or that of 500.0: HTML in UTF-8.
     pub fn page(&self) -> Bytes {
-        self.page.get_or_init(|| page::render(self).into()).clone()
+        self.page.get_or_init(|| error_page::page(&self.content()).into()).clone()
+    }
+
+    pub(crate) fn content(&self) -> Content<'_> {
+        page::content(self)
     }
 
     fn unrendered(self) -> Self {

@@ -67,6 +67,7 @@ pub use future::ResponseFuture;
 pub use gate::{Admission, Gate, WatchGate};
 pub use resend::{Resent, ReturnedRequest};
 
+pub(crate) use answer::Failed;
 use answer::Refused;
 use hold::Places;
 

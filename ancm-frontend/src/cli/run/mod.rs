@@ -105,7 +105,7 @@ async fn failure_of(application: RunningApplication) -> RunError {
     let RunningApplication { binding, mut snapshots } = application;
     let failed = |snapshot: &Snapshot| matches!(snapshot.availability, Availability::Failed(_));
     let summary = match snapshots.wait_for(failed).await.as_deref().map(|snapshot| &snapshot.availability) {
-        Ok(Availability::Failed(failure)) => failure.summary().to_owned(),
+        Ok(Availability::Failed(failure)) => failure.in_full().to_owned(),
         _ => "it was stopped".to_owned(),
     };
     RunError::NeverReady(binding, summary)
@@ -160,7 +160,7 @@ fn not_started(error: StartError) -> Failure {
         {
             Exit::NotPermitted
         }
-        StartError::Tls(_) => Exit::Configuration,
+        StartError::Tls(_) | StartError::Config(_) => Exit::Configuration,
         _ => Exit::Failed,
     };
     Failure::new(exit, error)

@@ -79,6 +79,11 @@ fn every_range_takes_both_ends_and_nothing_beyond() {
                     assert_eq!(set(attribute, value).unwrap(), value);
                 }
             }
+            Kind::SslFlags { .. } => {
+                for value in ["None", "Ssl", "SslRequireCert", "Ssl, SslRequireCert"] {
+                    assert_eq!(set(attribute, value).unwrap(), value);
+                }
+            }
             Kind::Text { may_be_empty, .. } => {
                 assert_eq!(set(attribute, "a b").unwrap(), "a b");
                 assert_eq!(set(attribute, "").is_ok(), may_be_empty, "{}", attribute.name);
@@ -109,4 +114,24 @@ fn every_attribute_is_found_in_any_case_and_documented() {
         assert!(!attribute.doc.is_empty());
     }
     assert_eq!(of(ASP_NET_CORE).count(), 12);
+    assert_eq!(of(HTTP_PLATFORM).count(), 10);
+}
+
+#[test]
+fn http_platform_has_defaults_of_its_own() {
+    let default = |name: &str| find(HTTP_PLATFORM, name).unwrap().default_for(Launcher::HttpPlatform);
+    for (name, expected) in [
+        ("startupTimeLimit", "10"),
+        ("startupRetryCount", "10"),
+        ("rapidFailsPerMinute", "10"),
+        ("requestTimeout", "00:02:00"),
+        ("stdoutLogFile", r".\httpplatform-stdout"),
+        ("processesPerApplication", "1"),
+        ("forwardWindowsAuthToken", "false"),
+    ] {
+        assert_eq!(default(name), expected);
+    }
+    for (name, _) in http_platform::DEFAULTS {
+        assert!(of(HTTP_PLATFORM).any(|attribute| attribute.name == *name), "{name}");
+    }
 }

@@ -14,6 +14,7 @@ use super::{
     xml::{self, Layout, elements, is, tag, value},
 };
 
+mod elsewhere;
 mod rewrite;
 mod security;
 
@@ -24,47 +25,64 @@ enum Verdict {
     Silent,
     /// It does nothing for such an application, under IIS neither.
     NoEffect(&'static str),
-    /// IIS would do something.
-    NotHonoured(&'static str),
+    /// IIS would do something: what it is that does not happen, and what to do instead.
+    NotHonoured(&'static str, &'static str),
     /// It depends on what it says.
     Look(fn(Node<'_, '_>, &mut Findings<'_>)),
 }
 
 const STATIC: &str = "the application serves its files itself";
 const CLASSIC: &str = "only applications of the old .NET Framework read it";
+const UNCOMPRESSED: &str = "answers are compressed by the application only";
+const COMPRESS: &str = "call UseResponseCompression there";
 
 /// The sections of `system.webServer`.
 static SECTIONS: &[(&str, Verdict)] = &[
     ("aspNetCore", Verdict::Silent),
-    ("applicationInitialization", Verdict::NotHonoured("no page is requested to warm the application up")),
+    (
+        "applicationInitialization",
+        Verdict::NotHonoured(
+            "no page is requested to warm the application up",
+            "let it do so itself before it listens: requests are held until then",
+        ),
+    ),
     ("asp", Verdict::NoEffect(CLASSIC)),
-    ("caching", Verdict::NotHonoured("answers are not cached")),
+    ("caching", Verdict::Look(caching)),
     ("cgi", Verdict::NoEffect("the application handles every path")),
-    ("cors", Verdict::NotHonoured("cross-origin requests are left to the application")),
+    ("cors", Verdict::NotHonoured("cross-origin requests are left to the application", "call UseCors there")),
     ("defaultDocument", Verdict::NoEffect(STATIC)),
     ("directoryBrowse", Verdict::NoEffect(STATIC)),
     ("fastCgi", Verdict::NoEffect("the application handles every path")),
     ("globalModules", Verdict::Silent),
     ("handlers", Verdict::Look(handlers)),
-    ("httpCompression", Verdict::NotHonoured("answers are compressed by the application only")),
+    ("httpCompression", Verdict::NotHonoured(UNCOMPRESSED, COMPRESS)),
     ("httpErrors", Verdict::Look(http_errors)),
-    ("httpLogging", Verdict::NotHonoured("what is logged is set on ancm itself")),
+    (
+        "httpLogging",
+        Verdict::NotHonoured("what is logged is set on ancm itself", "set RUST_LOG=info,access=info"),
+    ),
     ("httpPlatform", Verdict::Silent),
     ("httpProtocol", Verdict::Look(http_protocol)),
     ("httpRedirect", Verdict::Look(http_redirect)),
     ("httpTracing", Verdict::Silent),
-    ("iisnode", Verdict::NotHonoured("only aspNetCore is started")),
-    ("isapiFilters", Verdict::NotHonoured("filters of IIS are not loaded")),
+    ("iisnode", Verdict::NotHonoured("only aspNetCore is started", "write httpPlatform to start node")),
+    (
+        "isapiFilters",
+        Verdict::NotHonoured("filters of IIS are not loaded", "do in the application what they did"),
+    ),
     ("management", Verdict::Silent),
     ("modules", Verdict::Silent),
     ("odbcLogging", Verdict::Silent),
     ("rewrite", Verdict::Look(rewrite::look)),
     ("security", Verdict::Look(security::look)),
-    ("serverRuntime", Verdict::NotHonoured("requests are never read ahead")),
+    (
+        "serverRuntime",
+        Verdict::NotHonoured("requests are never read ahead", "remove it: an application does not notice"),
+    ),
     ("serverSideInclude", Verdict::NoEffect(STATIC)),
     ("staticContent", Verdict::NoEffect(STATIC)),
     ("tracing", Verdict::Silent),
-    ("urlCompression", Verdict::NotHonoured("answers are compressed by the application only")),
+    ("urlCompression", Verdict::Look(url_compression)),
     ("validation", Verdict::Silent),
     ("webdav", Verdict::NoEffect("there is no WebDAV module")),
     ("webSocket", Verdict::Silent),
@@ -75,13 +93,17 @@ static BESIDE: &[(&str, Verdict)] = &[
     ("system.web", Verdict::NoEffect(CLASSIC)),
     ("appSettings", Verdict::NoEffect("ASP.NET Core reads appsettings.json and the environment")),
     ("connectionStrings", Verdict::NoEffect("ASP.NET Core reads appsettings.json and the environment")),
-    ("system.applicationHost", Verdict::NotHonoured("sites are set up on ancm itself")),
-    ("system.ftpServer", Verdict::NotHonoured("FTP is not served")),
+    (
+        "system.applicationHost",
+        Verdict::NotHonoured("sites are set up on ancm itself", "use --listen and --app"),
+    ),
+    ("system.ftpServer", Verdict::NotHonoured("FTP is not served", "run a server for it beside ancm")),
 ];
 
 /// Remarks on all sections of a file.
 pub(super) fn survey(layout: &Layout<'_, '_>, findings: &mut Findings<'_>) {
     for (_, web_server) in &layout.web_servers {
+        elsewhere::look(*web_server, findings);
         for section in elements(*web_server) {
             judge(section, SECTIONS, true, findings);
         }
@@ -90,6 +112,7 @@ pub(super) fn survey(layout: &Layout<'_, '_>, findings: &mut Findings<'_>) {
         judge(*node, BESIDE, false, findings);
     }
     for (path, location) in &layout.below {
+        elsewhere::look(*location, findings);
         for section in xml::web_servers(*location).into_iter().flat_map(|(_, node)| elements(node)) {
             part(path, section, findings);
         }
@@ -102,9 +125,13 @@ fn part(path: &str, section: Node<'_, '_>, findings: &mut Findings<'_>) {
         security::look(section, findings);
     } else if is(section, "httpProtocol") {
         http_protocol(section, findings);
-    } else {
+    } else if !is(section, "webSocket") {
         let name = section.tag_name().name();
-        let text = format!("location {}: {} is not read for a part of the site", quoted(path), quoted(name));
+        let text = format!(
+            "location {}: {} is not read for a part of the site; make that part an application of its own (--app)",
+            quoted(path),
+            quoted(name)
+        );
         findings.note(&tag(section), NoteKind::NotHonoured, "location", text);
     }
 }
@@ -120,7 +147,9 @@ fn judge(
         Some((known, Verdict::NoEffect(why))) => {
             findings.note(&tag(section), NoteKind::NoEffect, "section", format!("{known}: {why}"));
         }
-        Some((known, Verdict::NotHonoured(what))) => not_honoured(section, known, what, findings),
+        Some((known, Verdict::NotHonoured(what, instead))) => {
+            not_honoured(section, known, what, instead, findings);
+        }
         Some((_, Verdict::Look(look))) => look(section, findings),
         None if report_unknown => {
             let meant = nearest(name, table.iter().map(|(known, _)| *known));
@@ -132,8 +161,10 @@ fn judge(
     }
 }
 
-fn not_honoured(node: Node<'_, '_>, subject: &str, what: &str, findings: &mut Findings<'_>) {
-    findings.note(&tag(node), NoteKind::NotHonoured, "section", format!("{subject}: {what}"));
+/// Says what does not happen, and what to do instead.
+fn not_honoured(node: Node<'_, '_>, subject: &str, what: &str, instead: &str, findings: &mut Findings<'_>) {
+    let text = format!("{subject}: {what}; {instead}");
+    findings.note(&tag(node), NoteKind::NotHonoured, "section", text);
 }
 
 fn handlers(section: Node<'_, '_>, findings: &mut Findings<'_>) {
@@ -142,14 +173,14 @@ fn handlers(section: Node<'_, '_>, findings: &mut Findings<'_>) {
         let ours = ["aspnetcoremodule", "httpplatformhandler"];
         if !ours.iter().any(|ours| module.to_ascii_lowercase().starts_with(ours)) {
             let text = format!(
-                "handlers: {} does not run here; the application gets {}",
+                "handlers: {} does not run here; the application gets {}, so let it answer that",
                 quoted(module),
                 quoted(path)
             );
             findings.note(&tag(add), NoteKind::NotHonoured, "other-handler", text);
         } else if !matches!(path, "*" | "") || !matches!(verb, "*" | "") {
             let text = format!(
-                "handlers: the application gets every request, not only {} {}",
+                "handlers: the application gets every request, not only {} {}; let it refuse the others",
                 quoted(verb),
                 quoted(path)
             );
@@ -166,6 +197,7 @@ fn http_errors(section: Node<'_, '_>, findings: &mut Findings<'_>) {
         "defaultResponseMode",
         "detailedMoreInformationLink",
         "allowAbsolutePathsWhenDelegated",
+        "configSource",
         "lockAttributes",
     ];
     for given in section.attributes() {
@@ -177,20 +209,30 @@ fn http_errors(section: Node<'_, '_>, findings: &mut Findings<'_>) {
         }
     }
     let pages = elements(section).filter(|node| is(*node, "error")).count();
+    let instead = "call UseStatusCodePagesWithReExecute in the application";
     if pages > 0 {
-        not_honoured(section, "httpErrors", &format!("{pages} error pages are not used"), findings);
+        let s = if pages == 1 { " is" } else { "s are" };
+        not_honoured(section, "httpErrors", &format!("{pages} error page{s} not used"), instead, findings);
     } else if value(section, "existingResponse").eq_ignore_ascii_case("Replace") {
-        not_honoured(section, "httpErrors", "answers of the application are not replaced", findings);
+        let what = "answers of the application are not replaced";
+        not_honoured(section, "httpErrors", what, instead, findings);
     }
 }
 
 fn http_protocol(section: Node<'_, '_>, findings: &mut Findings<'_>) {
     if value(section, "allowKeepAlive").eq_ignore_ascii_case("false") {
-        not_honoured(section, "httpProtocol", "connections are kept alive all the same", findings);
+        let (what, instead) = ("connections are kept alive all the same", "remove it: clients may end them");
+        not_honoured(section, "httpProtocol", what, instead, findings);
     }
     for child in elements(section) {
         if is(child, "redirectHeaders") && elements(child).any(|node| is(node, "add")) {
-            not_honoured(child, "redirectHeaders", "they are not added", findings);
+            not_honoured(
+                child,
+                "redirectHeaders",
+                "they are not added",
+                "add them in the application",
+                findings,
+            );
         }
     }
 }
@@ -198,7 +240,21 @@ fn http_protocol(section: Node<'_, '_>, findings: &mut Findings<'_>) {
 fn http_redirect(section: Node<'_, '_>, findings: &mut Findings<'_>) {
     if value(section, "enabled").eq_ignore_ascii_case("true") {
         let text = format!("requests are not redirected to {}", quoted(value(section, "destination")));
-        not_honoured(section, "httpRedirect", &text, findings);
+        not_honoured(section, "httpRedirect", &text, "redirect them in the application", findings);
+    }
+}
+
+fn caching(section: Node<'_, '_>, findings: &mut Findings<'_>) {
+    let is_off = |name| value(section, name).eq_ignore_ascii_case("false");
+    if !(is_off("enabled") && is_off("enableKernelCache")) {
+        let instead = "call UseOutputCache in the application, or put a cache in front";
+        not_honoured(section, "caching", "answers are not cached", instead, findings);
+    }
+}
+
+fn url_compression(section: Node<'_, '_>, findings: &mut Findings<'_>) {
+    if !value(section, "doDynamicCompression").eq_ignore_ascii_case("false") {
+        not_honoured(section, "urlCompression", UNCOMPRESSED, COMPRESS, findings);
     }
 }
 
@@ -223,6 +279,8 @@ mod tests {
         for (note, (kind, part)) in notes.iter().zip(expected) {
             assert_eq!(note.kind, *kind, "{note}");
             assert!(note.text.contains(part), "{note}");
+            let advises = note.kind != NoteKind::NotHonoured || note.text.contains("; ");
+            assert!(advises, "what is to be done? {note}");
         }
     }
 
@@ -235,6 +293,7 @@ mod tests {
             "<httpErrors existingResponse='PassThrough' errorMode='Detailed'/>",
             "<httpProtocol><customHeaders><clear/><remove name='X-Powered-By'/></customHeaders></httpProtocol>",
             "<webSocket enabled='false'/><httpRedirect enabled='false'/>",
+            "<caching enabled='false' enableKernelCache='false'/><urlCompression doDynamicCompression='false'/>",
         ] {
             assert_notes(inside, "", &[]);
         }
@@ -264,6 +323,15 @@ mod tests {
             ("<httpErrors existingResponse='Replace'/>", "not replaced"),
             ("<httpRedirect enabled='true' destination='http://x'/>", "http://x"),
             ("<applicationInitialization/>", "warm"),
+            ("<caching/>", "UseOutputCache"),
+            ("<cors/>", "UseCors"),
+            ("<httpCompression/>", "UseResponseCompression"),
+            ("<urlCompression doStaticCompression='true'/>", "UseResponseCompression"),
+            ("<httpLogging/>", "access=info"),
+            ("<iisnode/>", "httpPlatform"),
+            ("<isapiFilters/>", "filters"),
+            ("<serverRuntime/>", "ahead"),
+            ("<httpProtocol><redirectHeaders><add/></redirectHeaders></httpProtocol>", "not added"),
             ("<handlers><add name='n' path='x.js' verb='*' modules='iisnode'/></handlers>", "\"iisnode\""),
             (
                 "<handlers><add name='n' path='api/*' verb='GET' modules='AspNetCoreModule'/></handlers>",

@@ -22,26 +22,29 @@ pub(super) fn look(section: Node<'_, '_>, findings: &mut Findings<'_>) {
     }
 }
 
+/// ASP.NET Core understands such rules itself.
+const INSTEAD: &str = "let UseRewriter in the application read the rules, by AddIISUrlRewrite";
+
 fn describe(rule: Node<'_, '_>, outbound: bool) -> String {
     let name = quoted(value(rule, "name"));
     if outbound {
-        return format!("rewrite: rule {name} does not change answers");
+        return format!("rewrite: rule {name} does not change answers; let the application set its headers");
     }
     let action = elements(rule).find(|node| is(*node, "action"));
     let kind = action.map_or("", |action| value(action, "type"));
     let url = action.map_or("", |action| value(action, "url"));
     if kind.eq_ignore_ascii_case("Redirect") && url.to_ascii_lowercase().starts_with("https://") {
-        format!(
+        return format!(
             "rewrite: rule {name} does not redirect to https; call UseHttpsRedirection in the application"
-        )
-    } else {
-        match kind.to_ascii_lowercase().as_str() {
-            "redirect" => format!("rewrite: rule {name} does not redirect to {}", quoted(url)),
-            "rewrite" => format!("rewrite: rule {name} does not rewrite to {}", quoted(url)),
-            "customresponse" | "abortrequest" => format!("rewrite: rule {name} does not refuse requests"),
-            _ => format!("rewrite: rule {name} does nothing"),
-        }
+        );
     }
+    let does = match kind.to_ascii_lowercase().as_str() {
+        "redirect" => format!("does not redirect to {}", quoted(url)),
+        "rewrite" => format!("does not rewrite to {}", quoted(url)),
+        "customresponse" | "abortrequest" => "does not refuse requests".to_owned(),
+        _ => "does nothing".to_owned(),
+    };
+    format!("rewrite: rule {name} {does}; {INSTEAD}")
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
-//! `security`: most of it keeps people out, so leaving it out is a risk.
+//! `security`: most of it keeps people out, so leaving it out is a risk; `access` is honoured.
 
 use roxmltree::Node;
 
-use super::{super::findings::Findings, elements, is, not_honoured, tag, value};
+use super::{
+    super::{findings::Findings, note::NoteKind, values::ssl_flags},
+    elements, is, not_honoured, tag, value,
+};
 
 /// Kinds of login that may be switched on, and what they are called.
 const LOGINS: &[(&str, &str)] = &[
@@ -23,13 +26,14 @@ pub(super) fn look(section: Node<'_, '_>, findings: &mut Findings<'_>) {
                 child,
                 "dynamicIpSecurity",
                 "clients are not refused for asking too often",
+                "call UseRateLimiter in the application",
                 findings,
             );
         }
     }
 }
 
-/// Only what opens the site.
+/// What keeps people out.
 fn look_for_risks(section: Node<'_, '_>, findings: &mut Findings<'_>) {
     for child in elements(section) {
         if is(child, "authentication") {
@@ -93,16 +97,28 @@ fn ip_security(section: Node<'_, '_>, findings: &mut Findings<'_>) {
     }
 }
 
+/// What it demands is enforced; what it hopes for depends on the listeners.
 fn access(section: Node<'_, '_>, findings: &mut Findings<'_>) {
-    let mut flags = value(section, "sslFlags").split(',').map(str::trim);
-    if flags
-        .any(|flag| ["Ssl", "Ssl128", "SslRequireCert"].iter().any(|known| known.eq_ignore_ascii_case(flag)))
-    {
-        let text = format!(
-            "access sslFlags=\"{}\": plain http is not refused",
-            value(section, "sslFlags").escape_debug()
-        );
-        risk(section, "access", "access", text, findings);
+    let given = value(section, "sslFlags");
+    let Ok(demands) = ssl_flags(given) else { return };
+    let has = |flag: &str| given.split(',').any(|other| other.trim().eq_ignore_ascii_case(flag));
+    let mut note = |kind, code, text: &str| findings.note(&tag(section), kind, code, text);
+    if demands.tls {
+        let text =
+            "access sslFlags: plain http is answered 403.4; `ancm run` needs an https:// address for it";
+        note(NoteKind::Honoured, "access", text);
+    }
+    if demands.certificate {
+        let text = "access sslFlags: clients without a certificate are answered 403.7; `ancm run` needs \
+                    --tls-client-cert request for it";
+        note(NoteKind::Honoured, "access", text);
+    } else if has("SslNegotiateCert") {
+        let text = "access sslFlags: clients are asked for a certificate only with --tls-client-cert request";
+        note(NoteKind::Info, "negotiate-certificate", text);
+    }
+    if has("SslMapCert") {
+        let text = "access sslFlags: a client certificate is not mapped to a Windows account; the application sees it";
+        note(NoteKind::NotHonoured, "map-certificate", text);
     }
 }
 
@@ -118,7 +134,8 @@ fn request_filtering(section: Node<'_, '_>, findings: &mut Findings<'_>) {
 
 fn request_limits(section: Node<'_, '_>, findings: &mut Findings<'_>) {
     if elements(section).any(|child| elements(child).any(|entry| is(entry, "add"))) {
-        not_honoured(section, "headerLimits", "single headers are not measured", findings);
+        let instead = "measure them in the application; all of a request have at most 32 KiB";
+        not_honoured(section, "headerLimits", "single headers are not measured", instead, findings);
     }
 }
 
@@ -137,7 +154,8 @@ fn denials(list: Node<'_, '_>, findings: &mut Findings<'_>) {
         is(list, "filteringRules") && elements(list).any(|rule| is(rule, "filteringRule"))
     };
     if refuses {
-        not_honoured(list, list.tag_name().name(), "requests that it denies reach the application", findings);
+        let (what, instead) = ("requests that it denies reach the application", "let that refuse them");
+        not_honoured(list, list.tag_name().name(), what, instead, findings);
     }
 }
 
@@ -167,7 +185,6 @@ mod tests {
             ),
             ("<ipSecurity allowUnlisted='false'/>", "ipSecurity"),
             ("<ipSecurity><add ipAddress='10.0.0.1' allowed='false'/></ipSecurity>", "ipSecurity"),
-            ("<access sslFlags='Ssl, SslNegotiateCert'/>", "plain http"),
         ] {
             assert_security(inside, &[(NoteKind::Risk, part)]);
         }
@@ -185,6 +202,21 @@ mod tests {
             "<requestFiltering><hiddenSegments><remove segment='bin'/></hiddenSegments></requestFiltering>",
         ] {
             assert_security(inside, &[]);
+        }
+    }
+
+    #[test]
+    fn demands_on_connections_are_honoured_and_say_what_they_need() {
+        for (flags, expected) in [
+            ("Ssl128", &[(NoteKind::Honoured, "needs an https:// address")][..]),
+            (
+                "Ssl, SslNegotiateCert, SslRequireCert",
+                &[(NoteKind::Honoured, "403.4"), (NoteKind::Honoured, "needs --tls-client-cert request")],
+            ),
+            ("SslNegotiateCert", &[(NoteKind::Info, "only with --tls-client-cert request")]),
+            ("SslMapCert", &[(NoteKind::NotHonoured, "Windows account")]),
+        ] {
+            assert_security(&format!("<access sslFlags='{flags}'/>"), expected);
         }
     }
 

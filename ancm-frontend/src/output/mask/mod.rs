@@ -90,6 +90,14 @@ impl Masker {
         self.value = None;
     }
 
+    /// A whole text, masked.
+    pub(crate) fn whole(&self, text: &str) -> String {
+        let (mut masker, mut shown) = (self.clone(), Vec::with_capacity(text.len()));
+        masker.push(text.as_bytes(), &mut shown);
+        masker.finish(&mut shown);
+        String::from_utf8_lossy(&shown).into_owned()
+    }
+
     /// Appends the masked bytes to `shown`; the rest, from where it returns, must be held until more is known.
     fn mask(&mut self, bytes: &[u8], ended: bool, shown: &mut Vec<u8>) -> usize {
         let (mut copied, mut at) = (0, 0);

@@ -19,6 +19,7 @@ use crate::server::clocks::{Clocks, Phase};
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a client that has just connected may take to send its first request, though we are to accept no more.
 const FIRST_REQUEST: Duration = Duration::from_millis(250);
+
 pin_project! {
     /// The timer of a connection.
     pub(super) struct Alarm {
@@ -52,11 +53,14 @@ impl Alarm {
             self.as_mut().set(earlier);
         }
         let this = self.project();
-        if *this.polled && !this.sleep.is_elapsed() {
-            return Poll::Pending;
+        // Asked first: a task that has used up its turn gets no answer from a poll, and a busy client could see to it
+        // that it always has.
+        if !this.sleep.is_elapsed() {
+            if std::mem::replace(this.polled, true) {
+                return Poll::Pending;
+            }
+            ready!(this.sleep.poll(context));
         }
-        *this.polled = true;
-        ready!(this.sleep.poll(context));
         *this.polled = false;
         Poll::Ready(())
     }
@@ -67,13 +71,40 @@ pub(super) fn is_awaited(clocks: &Clocks, patience: &mut Option<Instant>) -> boo
     clocks.is_fresh() && Instant::now() < *patience.get_or_insert_with(|| Instant::now() + FIRST_REQUEST)
 }
 
-/// When to look at the latest, if there is reason to.
-pub(super) fn look_by(clocks: &Clocks, patience: Option<Instant>) -> Option<Instant> {
-    if clocks.unwatched() {
+/// When to look at the latest, if there is reason to; `shared` says that another task reads the request's body.
+pub(super) fn look_by(clocks: &Clocks, shared: bool, patience: Option<Instant>) -> Option<Instant> {
+    // What that task does is not heard of here: it may stop reading at any time.
+    if shared || clocks.unwatched() {
         Some(Instant::now() + LOOK_EVERY)
     } else if matches!(clocks.phase(), Phase::Head | Phase::Lingering) || clocks.has_client_ended() {
         Some(clocks.check().unwrap_or_else(|_| Instant::now()))
     } else {
         patience.filter(|_| clocks.is_fresh())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::coop;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn rings_even_for_a_task_that_has_used_up_its_turn() {
+        let mut alarm = std::pin::pin!(Alarm::new(Duration::from_secs(1)));
+        assert!(
+            futures_util::poll!(std::future::poll_fn(|context| alarm.as_mut().poll(None, context)))
+                .is_pending()
+        );
+        tokio::time::advance(Duration::from_secs(2)).await;
+        std::future::poll_fn(|context| {
+            while coop::has_budget_remaining() {
+                let mut turn = std::pin::pin!(coop::consume_budget());
+                let _ = turn.as_mut().poll(context);
+            }
+            assert!(alarm.as_mut().poll(None, context).is_ready());
+            Poll::Ready(())
+        })
+        .await;
     }
 }

@@ -4,6 +4,9 @@
 //! the whole of it is one future that nothing has to be handed to. While it waits for a request it holds no buffer.
 //!
 //! Nothing is read ahead of the request under way, except by looking whether the client has left.
+//!
+//! Reading order: here its steps, of which `arriving` and `answering` are the rooms, and `closing` the last; then `alarm`
+//! and what is done when it rings.
 
 use std::{
     fmt,
@@ -11,11 +14,11 @@ use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, Waker, ready},
+    task::{Context, Poll, ready},
 };
 
-use ancm_tower::{BoxError, client::Client, refusal::Refusal};
-use http::{Request, Response, StatusCode};
+use ancm_tower::{BoxError, client::Client};
+use http::Request;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
@@ -23,26 +26,21 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use self::{
     alarm::{Alarm, is_awaited, look_by},
     closing::close,
-    piece::poll_piece,
 };
 use super::{
-    answer::{self, Plan},
     body::ClientBody,
     clocks::{Clocks, Limits, Overdue, Phase},
-    io::{Arrival, LONGEST_HEAD, Shared},
-    request::{self, About},
-    spare,
+    io::Shared,
+    request::About,
     stream::ClientStream,
-    target,
     trailers::Declared,
-    upgrade::{Give, OnUpgrade, Upgraded},
+    upgrade::Give,
 };
-use crate::http1::{
-    outgoing::{Framing, Outgoing},
-    turn::{self, TURN},
-};
+use crate::http1::outgoing::{Framing, Outgoing};
 
 mod alarm;
+mod answering;
+mod arriving;
 mod closing;
 mod piece;
 mod service;
@@ -65,6 +63,8 @@ pin_project! {
         trailers: Declared,
         keep_alive: bool,
         switch: Option<Give>,
+        // It is being answered, and another task reads its body.
+        is_body_shared: bool,
         out: Outgoing,
         #[pin]
         alarm: Alarm,
@@ -116,6 +116,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             trailers: Declared::default(),
             keep_alive: true,
             switch: None,
+            is_body_shared: false,
             out: Outgoing::new(Vec::new(), Framing::Close),
             alarm: Alarm::new(limits.idle),
             drained: drain.clone().cancelled_owned(),
@@ -160,164 +161,6 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             }
         }
     }
-
-    fn poll_head(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Over>> {
-        let this = self.as_mut().project();
-        let mut io = this.shared.lock();
-        let head = match ready!(io.poll_head(&this.shared.clocks, context)) {
-            Ok(Arrival::Head(head)) => head,
-            Ok(Arrival::End) => return Poll::Ready(Err(Over::Done)),
-            Err(error) => return Poll::Ready(Err(Over::Broken(error))),
-            Ok(Arrival::Refused(fault)) => {
-                drop(io);
-                self.refuse(Refusal::BadRequest { reason: fault.as_str() });
-                return Poll::Ready(Ok(()));
-            }
-            Ok(Arrival::TooLong) => {
-                drop(io);
-                self.refuse(Refusal::HeadTooLarge { what: "bytes", limit: LONGEST_HEAD });
-                return Poll::Ready(Ok(()));
-            }
-        };
-        this.shared.clocks.enter(Phase::Busy);
-        let read = request::request(&head, io.head());
-        let (framing, may_switch) = (io.head().framing(), io.head().may_switch());
-        io.forget_head();
-        let read = read.and_then(|(mut request, about)| {
-            *this.about = about;
-            target::normalize(&mut request).map(|()| request)
-        });
-        let number = io.begin_body(framing, this.about.expects);
-        let mut request = match read {
-            Ok(request) => request,
-            Err(refusal) => {
-                drop(io);
-                self.refuse(refusal);
-                return Poll::Ready(Ok(()));
-            }
-        };
-        drop(io);
-        if may_switch {
-            let (give, upgrade) = OnUpgrade::new();
-            *this.switch = Some(give);
-            request.extensions_mut().insert(upgrade);
-        }
-        request.extensions_mut().insert(this.client.clone());
-        let body = if framing.has_body() {
-            ClientBody::new(Arc::clone(this.shared) as Arc<_>, number, framing)
-        } else {
-            ClientBody::default()
-        };
-        let request = request.map(|()| body);
-        // Nearly always ready at once; if not, the next step asks again and leaves its waker.
-        let step = match this.service.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => Step::Serving { future: this.service.call(request) },
-            Poll::Pending => Step::Waiting { request: Some(request) },
-        };
-        self.project().step.set(step);
-        Poll::Ready(Ok(()))
-    }
-
-    /// Answers what is no request; nothing can be told from what follows it.
-    fn refuse(self: Pin<&mut Self>, refusal: Refusal) {
-        tracing::info!(target: "server", client = %self.client.address(), %refusal, "refused a request");
-        self.shared.clocks.enter(Phase::Busy);
-        self.begin_answer(refusal.into_response(), true);
-    }
-
-    fn begin_answer(self: Pin<&mut Self>, response: Response<S::ResponseBody>, last: bool) {
-        let mut this = self.project();
-        let status = response.status();
-        let mut head = spare::take_head();
-        let last = {
-            let mut io = this.shared.lock();
-            // Who was not asked for a body may send it or not.
-            let uninvited = io.withdraw_invitation(&mut head);
-            last || uninvited || io.is_broken() || this.drain.is_cancelled()
-        };
-        *this.trailers = Declared::by(&response, *this.about);
-        let Plan { framing, keep_alive } = answer::write(&response, *this.about, last, &mut head);
-        *this.keep_alive = keep_alive;
-        *this.out = Outgoing::new(head, framing.unwrap_or(Framing::Close));
-        if status != StatusCode::SWITCHING_PROTOCOLS {
-            *this.switch = None;
-        }
-        if framing.is_none() {
-            // Cannot fail: it is not framed.
-            let _ = this.out.end(None);
-        }
-        this.step.set(Step::Answering { body: response.into_body() });
-    }
-
-    fn poll_answer(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Over>> {
-        let mut this = self.project();
-        let begun = this.out.count();
-        loop {
-            let StepProj::Answering { body } = this.step.as_mut().project() else {
-                return Poll::Ready(Ok(()));
-            };
-            let mut waiting = false;
-            if this.out.has_room() {
-                match poll_piece(body, this.out, this.trailers, context) {
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(Over::Answer(error))),
-                    Poll::Pending => waiting = true,
-                }
-            }
-            let mut io = this.shared.lock();
-            let before = this.out.count();
-            let written = this.out.poll_write(context, &mut io.stream);
-            if this.out.count() != before {
-                this.shared.clocks.wrote();
-            }
-            this.shared.clocks.awaits_room(written.is_pending());
-            match written {
-                Poll::Ready(Ok(())) if this.out.has_ended() => break,
-                Poll::Ready(Ok(())) if !waiting && this.out.count() - begun >= TURN => {
-                    turn::end(context);
-                    return Poll::Pending;
-                }
-                Poll::Ready(Ok(())) if !waiting => continue,
-                Poll::Ready(Ok(())) => {
-                    if let Poll::Ready(Err(error)) = Pin::new(&mut io.stream).poll_flush(context) {
-                        return Poll::Ready(Err(Over::Broken(error)));
-                    }
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(Over::Broken(error))),
-                Poll::Pending => {}
-            }
-            ready!(io.poll_broken(&this.shared.clocks, context));
-            return Poll::Ready(Err(Over::Done));
-        }
-        spare::keep_head(this.out.take_buffer());
-        this.step.set(Step::Ending);
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_end(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Over>> {
-        let mut this = self.project();
-        let mut io = this.shared.lock();
-        let flushed = Pin::new(&mut io.stream).poll_flush(context);
-        this.shared.clocks.awaits_room(flushed.is_pending());
-        if let Err(error) = ready!(flushed) {
-            return Poll::Ready(Err(Over::Broken(error)));
-        }
-        if let Some(switch) = this.switch.take() {
-            this.shared.clocks.enter(Phase::Tunnel);
-            drop(io);
-            // Whoever waited for it may have gone meanwhile.
-            let _ = switch.send(Box::new(Upgraded::new(Arc::clone(this.shared))));
-            return Poll::Ready(Err(Over::Done));
-        }
-        let next = *this.keep_alive && (io.is_body_read() || io.discard());
-        if next {
-            io.next();
-            this.shared.clocks.enter(Phase::Idle);
-        }
-        drop(io);
-        this.step.set(if next { Step::Head } else { Step::Closing });
-        Poll::Ready(Ok(()))
-    }
 }
 
 impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
@@ -332,6 +175,7 @@ impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
         loop {
             // Before the drain: a request that has come already is served.
             if let Poll::Ready(over) = self.as_mut().poll_steps(context) {
+                self.shared.lock().cut_body();
                 self.log(&over);
                 return Poll::Ready(());
             }
@@ -340,14 +184,15 @@ impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
             let idle = matches!(this.step.as_mut().project(), StepProj::Head);
             if idle
                 && this.drain.is_cancelled()
-                && !this.shared.lock().head().has_begun()
                 && !is_awaited(clocks, this.patience)
+                && !this.shared.lock().has_request()
             {
                 this.step.set(Step::Closing);
                 continue;
             }
-            ready!(this.alarm.poll(look_by(clocks, *this.patience), context));
+            ready!(this.alarm.poll(look_by(clocks, *this.is_body_shared, *this.patience), context));
             if self.as_mut().is_given_up(context) {
+                self.shared.lock().cut_body();
                 return Poll::Ready(());
             }
         }

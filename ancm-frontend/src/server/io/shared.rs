@@ -55,8 +55,8 @@ impl<T: ClientStream> Source for Shared<T> {
     fn dropped(&self, number: u64) {
         let mut io = self.lock();
         if io.number == number {
-            self.clocks.awaits_body(false);
-            io.wake();
+            self.clocks.body_dropped();
+            io.abandon_body();
         }
     }
 }

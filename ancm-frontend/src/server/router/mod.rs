@@ -13,7 +13,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use ancm_tower::{client::Client, refusal::Refusal};
+use ancm_tower::{client::Client, error_page, refusal::Refusal};
 use bytes::Bytes;
 use http::{Request, Response, Uri, header::HOST, uri::PathAndQuery};
 use pin_project_lite::pin_project;
@@ -47,9 +47,10 @@ pub struct Routes {
 
 pin_project! {
     /// The answer of the application.
-    pub struct RouterFuture<F> {
+    pub struct RouterFuture<F, R> {
         #[pin]
         future: Option<F>,
+        refused: Option<R>,
     }
 }
 
@@ -150,7 +151,7 @@ where
 {
     type Response = Response<ResBody>;
     type Error = S::Error;
-    type Future = RouterFuture<S::Future>;
+    type Future = RouterFuture<S::Future, Self::Response>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         for service in &mut self.services {
@@ -161,35 +162,37 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if let Some(service) = self.find(&mut request) {
-            return RouterFuture { future: Some(service.call(request)) };
+            return RouterFuture { future: Some(service.call(request)), refused: None };
         }
         let client = request.extensions().get::<Client>().map(Client::address);
         tracing::info!(
             target: "server", client = client.map(tracing::field::display), host = ?request.headers().get(HOST),
             path = request.uri().path(), refusal = %Refusal::NotFound, "refused a request"
         );
-        RouterFuture { future: None }
+        // Outside of all stacks, so that no layer would explain it.
+        let refused = error_page::refuse(Refusal::NotFound, request.headers());
+        RouterFuture { future: None, refused: Some(refused) }
     }
 }
 
 // === impl RouterFuture ===
 
-impl<F, ResBody, E> Future for RouterFuture<F>
+impl<F, R, E> Future for RouterFuture<F, R>
 where
-    F: Future<Output = Result<Response<ResBody>, E>>,
-    ResBody: From<Bytes>,
+    F: Future<Output = Result<R, E>>,
 {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project().future.as_pin_mut() {
+        let this = self.project();
+        match this.future.as_pin_mut() {
             Some(future) => future.poll(context),
-            None => Poll::Ready(Ok(Refusal::NotFound.into_response())),
+            None => Poll::Ready(Ok(this.refused.take().expect("polled after it was ready"))),
         }
     }
 }
 
-impl<F> fmt::Debug for RouterFuture<F> {
+impl<F, R> fmt::Debug for RouterFuture<F, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RouterFuture").finish_non_exhaustive()
     }

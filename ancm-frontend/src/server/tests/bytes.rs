@@ -65,6 +65,30 @@ async fn a_refused_head_is_answered_even_when_it_came_in_pieces() {
 }
 
 #[tokio::test]
+async fn a_refusal_owes_nothing_to_the_request_before_it() {
+    for before in ["HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"] {
+        for bad in ["garbage\r\n\r\n", "GET a|b HTTP/1.1\r\nHost: a\r\n\r\n"] {
+            let mut served = serve(|_| async { text("") }).await;
+            served.client.write_all(before.as_bytes()).await.unwrap();
+            read_until(&mut served.client, "\r\n\r\n").await;
+            let answer = exchange(&mut served.client, bad).await;
+            assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{before:?}: {answer}");
+            assert!(answer.contains("content-length: 0\r\n"), "{before:?}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_target_may_have_any_bytes_or_is_refused() {
+    for byte in 0x80..=0xff {
+        let mut served = serve(|request| async move { text(request.uri().path().to_owned()) }).await;
+        let request = [b"GET /", &[byte][..], b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"].concat();
+        served.client.write_all(&request).await.unwrap();
+        assert!(rest(&mut served.client).await.starts_with("HTTP/1.1 400 "), "{byte:x}");
+    }
+}
+
+#[tokio::test]
 async fn a_head_that_never_ends_gets_431() {
     let mut served = serve(|_| async { text("never") }).await;
     let endless = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "y".repeat(200_000));
@@ -116,6 +140,8 @@ async fn a_client_that_is_still_sending_can_read_why_it_is_refused() {
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16777216\r\n\r\n", "HTTP/1.1 200 "),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\n", "HTTP/1.1 400 "),
         ("POST / HTTP/1.1\r\nHost: a\r\nX: ", "HTTP/1.1 431 "),
+        ("\0", "HTTP/1.1 400 "),
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "HTTP/1.1 200 "),
     ] {
         let mut served = serve(|_| async { text("no, thanks") }).await;
         served.client.write_all(head.as_bytes()).await.unwrap();
@@ -147,8 +173,13 @@ async fn a_stack_that_is_not_ready_makes_the_request_wait() {
     let (mut client, stream) = tokio::io::duplex(4096);
     let address = Client::new("192.0.2.1:1".parse().unwrap(), Scheme::Http);
     let drain = CancellationToken::new();
-    let mut connection =
-        tokio_test::task::spawn(Connection::new(Pipe(stream), address, Late(wait), Limits::default(), drain));
+    let mut connection = tokio_test::task::spawn(Connection::new(
+        Pipe::new(stream),
+        address,
+        Late(wait),
+        Limits::default(),
+        drain,
+    ));
     client.write_all(GET.as_bytes()).await.unwrap();
     tokio_test::assert_pending!(connection.poll());
     ready.send(()).unwrap();

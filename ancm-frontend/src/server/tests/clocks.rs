@@ -112,3 +112,16 @@ async fn a_client_that_sends_on_after_its_answer_is_endured_for_5_seconds() {
     assert_eq!(lifetime(connection).await, 5);
     assert!(rest(&mut client).await.ends_with("no, thanks"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_does_not_take_even_the_end_is_given_up() {
+    for request in ["GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "garbage\r\n\r\n", "GET"] {
+        let (mut client, stream) = tokio::io::duplex(4096);
+        let address = "192.0.2.1:1".parse().unwrap();
+        let stream = Pipe { is_stuck: true, ..Pipe::new(stream) };
+        let served = connection(stream, address, |_| async { text("text") }, CancellationToken::new());
+        client.write_all(request.as_bytes()).await.unwrap();
+        let late = if request == "GET" { 15 } else { 0 };
+        assert_eq!(lifetime(tokio::spawn(served)).await, 120 + late, "{request:?}");
+    }
+}

@@ -64,16 +64,45 @@ async fn waits_a_moment_for_the_first_request_of_a_new_connection() {
     let drain = CancellationToken::new();
     drain.cancel();
     let address = "192.0.2.1:1".parse().unwrap();
-    let silent = connection(Pipe(stream), address, |_| async { text("text") }, drain.clone());
+    let silent = connection(Pipe::new(stream), address, |_| async { text("text") }, drain.clone());
     let start = Instant::now();
     silent.await;
     assert_eq!(start.elapsed().as_millis(), 250);
     drop(client);
 
     let (mut client, stream) = tokio::io::duplex(4096);
-    let late = tokio::spawn(connection(Pipe(stream), address, |_| async { text("text") }, drain));
+    let late = tokio::spawn(connection(Pipe::new(stream), address, |_| async { text("text") }, drain));
     tokio::time::sleep(Duration::from_millis(200)).await;
     client.write_all(GET).await.unwrap();
     assert!(rest(&mut client).await.ends_with("text"));
     late.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn serves_a_request_of_which_only_the_kernel_knows() {
+    let (mut client, stream) = tokio::io::duplex(4096);
+    let stream = Pipe { has_sent: true, ..Pipe::new(stream) };
+    let (address, drain) = ("192.0.2.1:1".parse().unwrap(), CancellationToken::new());
+    let connection = tokio::spawn(connection(stream, address, |_| async { text("text") }, drain.clone()));
+    client.write_all(GET).await.unwrap();
+    read_until(&mut client, "text").await;
+    drain.cancel();
+    tokio::task::yield_now().await;
+    client.write_all(GET).await.unwrap();
+    let answer = rest(&mut client).await;
+    assert!(answer.contains("connection: close\r\n") && answer.ends_with("text"), "{answer}");
+    connection.await.unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_kernel_knows_what_has_been_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    assert!(!stream.has_sent() && !stream.has_left());
+    io::Write::write_all(&mut &client, GET).unwrap();
+    assert!(stream.has_sent() && !stream.has_left());
+    drop(client);
+    assert!(stream.has_left());
 }

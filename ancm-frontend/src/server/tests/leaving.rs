@@ -75,6 +75,62 @@ async fn a_client_that_leaves_in_the_middle_of_its_body_ends_its_request() {
     served.connection.await.unwrap();
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_client_that_leaves_when_nobody_wants_its_body_any_more_ends_its_request() {
+    let (begun, dropped) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (told, freed) = (Arc::clone(&begun), Arc::clone(&dropped));
+    let mut served = serve(move |request: Request<ClientBody>| {
+        let (told, guard) = (Arc::clone(&told), OnDrop(Arc::clone(&freed)));
+        async move {
+            let _guard = guard;
+            let mut body = request.into_body();
+            body.frame().await.unwrap().unwrap();
+            // It waits for more, and gives up.
+            assert!(futures_util::poll!(body.frame()).is_pending());
+            drop(body);
+            told.notify_one();
+            std::future::pending().await
+        }
+    })
+    .await;
+    served.client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nbody").await.unwrap();
+    begun.notified().await;
+    drop(served.client);
+    dropped.notified().await;
+    served.connection.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_while_it_is_answered_is_missed_even_if_nobody_reads_its_body_on() {
+    let read = Arc::new(Notify::new());
+    let told = Arc::clone(&read);
+    let (mut client, stream) = tokio::io::duplex(4096);
+    let stream = Pipe::new(stream);
+    let has_left = Arc::clone(&stream.has_left);
+    let answer = move |request: Request<ClientBody>| {
+        let told = Arc::clone(&told);
+        tokio::spawn(async move {
+            let mut body = request.into_body();
+            body.frame().await.unwrap().unwrap();
+            told.notify_one();
+            // It has nowhere to go with it.
+            std::future::pending::<()>().await;
+        });
+        async { Ok(Response::new(TestBody::new(StreamBody::new(futures_util::stream::pending())))) }
+    };
+    let address = "192.0.2.1:1".parse().unwrap();
+    let connection = tokio::spawn(connection(stream, address, answer, CancellationToken::new()));
+    client.write_all(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    client.write_all(b"body").await.unwrap();
+    read.notified().await;
+    has_left.store(true, Ordering::Relaxed);
+    let start = tokio::time::Instant::now();
+    connection.await.unwrap();
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
 /// What a client gets that asks for three pieces and then ends its side; each piece takes this long.
 async fn pieces_behind_an_end(every: u64) -> String {
     let (mut client, connection) = serve_pipe(10_000, move |_| async move {

@@ -1,10 +1,12 @@
 //! One connection, whole, over real sockets; where time matters, over a pipe and with a clock that is paused.
 
 mod answers;
+mod bodies;
 mod bytes;
 mod clocks;
 mod drain;
 mod leaving;
+mod random;
 mod upgrade;
 
 use std::{
@@ -12,7 +14,10 @@ use std::{
     io,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -35,8 +40,16 @@ use super::*;
 /// An answer's body of any kind.
 pub(super) struct TestBody(BoxBody<Bytes, Infallible>);
 
-/// A pipe whose client never shows that it has left.
-pub(super) struct Pipe(DuplexStream);
+/// A pipe.
+pub(super) struct Pipe {
+    stream: DuplexStream,
+    /// Whether its client shows that it has left.
+    pub(super) has_left: Arc<AtomicBool>,
+    /// Something of it is on its way.
+    pub(super) has_sent: bool,
+    /// It cannot be told that it ends, since its client takes nothing more.
+    pub(super) is_stuck: bool,
+}
 
 /// Tells when it is dropped.
 pub(super) struct OnDrop(pub(super) Arc<Notify>);
@@ -72,7 +85,7 @@ where
 {
     let (client, stream) = tokio::io::duplex(room);
     let address = "192.0.2.1:1".parse().unwrap();
-    (client, tokio::spawn(connection(Pipe(stream), address, answer, CancellationToken::new())))
+    (client, tokio::spawn(connection(Pipe::new(stream), address, answer, CancellationToken::new())))
 }
 
 fn connection<T, F, R>(
@@ -167,9 +180,19 @@ impl Body for TestBody {
 
 // === impl Pipe ===
 
+impl Pipe {
+    pub(super) fn new(stream: DuplexStream) -> Self {
+        Self { stream, has_left: Arc::default(), has_sent: false, is_stuck: false }
+    }
+}
+
 impl ClientStream for Pipe {
     fn has_left(&self) -> bool {
-        false
+        self.has_left.load(Ordering::Relaxed)
+    }
+
+    fn has_sent(&self) -> bool {
+        self.has_sent
     }
 }
 
@@ -179,7 +202,7 @@ impl AsyncRead for Pipe {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
+        Pin::new(&mut self.stream).poll_read(context, buffer)
     }
 }
 
@@ -189,15 +212,15 @@ impl AsyncWrite for Pipe {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        Pin::new(&mut self.stream).poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
+        if self.is_stuck { Poll::Pending } else { Pin::new(&mut self.stream).poll_shutdown(context) }
     }
 }
 

@@ -60,3 +60,33 @@ async fn the_connection_goes_on_when_the_switch_is_declined() {
     let answer = exchange(&mut served.client, "GET / HTTP/1.1\nHost: a\n\n").await;
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
 }
+
+#[tokio::test]
+async fn a_request_with_a_body_cannot_switch() {
+    // What of the bytes behind its head is body, and what tunnel, would be anybody's guess.
+    let mut served = serve(|mut request: Request<ClientBody>| async move {
+        let may = OnUpgrade::take(&mut request).is_some();
+        text(if may { "it may" } else { "no" })
+    })
+    .await;
+    for (length, answer) in [(1, "no"), (0, "it may")] {
+        let body = format!("Content-Length: {length}\r\n\r\n{}", "x".repeat(length));
+        served.client.write_all(REQUEST.replace("\r\n\r\n", "\r\n").as_bytes()).await.unwrap();
+        served.client.write_all(body.as_bytes()).await.unwrap();
+        assert!(read_until(&mut served.client, answer).await.starts_with("HTTP/1.1 200 OK\r\n"));
+    }
+}
+
+#[tokio::test]
+async fn nothing_follows_an_interim_answer_that_pretends_to_be_one() {
+    for status in [100, 101, 103] {
+        let mut served = serve(move |_| async move {
+            let mut response = text("").unwrap();
+            *response.status_mut() = StatusCode::from_u16(status).unwrap();
+            Ok(response)
+        })
+        .await;
+        let answer = exchange(&mut served.client, &"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(2)).await;
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+    }
+}

@@ -366,3 +366,18 @@ async fn no_request_fails_while_the_certificate_is_replaced() {
     }
     assert_eq!(replaced, 5);
 }
+
+#[tokio::test]
+async fn a_client_that_has_said_all_is_told_the_end() {
+    let server = Server::new();
+    let caller = server.caller();
+    let name = ServerName::try_from("localhost").unwrap();
+    let connector = TlsConnector::from(Arc::new(caller.config()));
+    let mut stream = connector.connect(name, server.tcp().await).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    // An end that nobody has announced would be an error.
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("https none"), "{answer}");
+}

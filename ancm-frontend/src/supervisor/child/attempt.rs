@@ -22,7 +22,7 @@ use crate::{
         secrets::shown_arguments,
     },
     events,
-    output::{Capture, Pipes, Sink, capture},
+    output::{Capture, Pipes, Sink, capture, mask::Masker},
     process::port::{self, ReservedPort},
     spawn::Launch,
     supervisor::{
@@ -59,8 +59,10 @@ impl Attempt<'_> {
         let port = self.port()?;
         self.known.port = Some(port.number);
         let environment = self.children.sources.build(config, port.number, token.expose());
+        let secrets = secrets(&environment);
+        self.known.masker = Some(Masker::new([token.expose()], &secrets));
         let Command { program, arguments, .. } = self.command()?;
-        let pipes = self.pipes(token, &environment)?;
+        let pipes = self.pipes(token, secrets)?;
         let launch = Launch {
             program: program.clone(),
             arguments: arguments.into_iter().map(OsString::from).collect(),
@@ -125,11 +127,11 @@ impl Attempt<'_> {
         Ok(command)
     }
 
-    fn pipes(&self, token: &PairingToken, environment: &[(OsString, OsString)]) -> Result<Pipes, Problem> {
+    fn pipes(&self, token: &PairingToken, secrets: Vec<String>) -> Result<Pipes, Problem> {
         let sink = Sink {
             application: self.children.application.clone(),
             tokens: vec![token.expose().to_owned()],
-            secrets: secrets(environment),
+            secrets,
             log_file: self.shared.log_file.clone(),
         };
         let mut pipes = self.children.output.pipes(sink).map_err(Problem::Output)?;
@@ -187,7 +189,7 @@ impl Attempt<'_> {
             attempt = self.number,
             stage = problem.stage(),
             "{}{}{}",
-            failure.summary(),
+            failure.in_full(),
             if causes.is_empty() { "" } else { " Likely causes: " },
             causes.join(" "),
         );

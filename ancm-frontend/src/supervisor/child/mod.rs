@@ -83,6 +83,7 @@ impl Processes for Children {
             fixed_port,
             shutdown_limit: config.shutdown_time_limit,
             rapid_fails: config.rapid_fails_per_minute,
+            attempts: config.start_attempts(),
         }
     }
 
@@ -121,7 +122,7 @@ impl Processes for Children {
             }
             Err(Problem::NotReady(NotReady::Cancelled)) => Attempted::Cancelled,
             Err(problem) => {
-                let failure = problem.tell(&attempt.known, self.sources.is_development(config));
+                let failure = problem.tell(&attempt.known, self.sources.shows_details(config));
                 let failure = self.sources.add_link(failure);
                 attempt.remember();
                 attempt.log_failed(&failure, &problem);
@@ -165,7 +166,7 @@ impl Processes for Children {
         let failure = StartFailure::misconfigured("The `web.config` of this application cannot be used.");
         let failure = self.sources.add_link(failure);
         // Whose details are they? There is no configuration that could say.
-        let for_developers = self.sources.is_development(&Config::default());
+        let for_developers = self.sources.shows_details(&Config::default());
         if for_developers { failure.details(errors.render()) } else { failure }
     }
 
@@ -181,7 +182,7 @@ impl Processes for Children {
             slot = context.shared.slot,
             output = report.printed.as_str(),
             "the application could not be started: {}",
-            failure.summary(),
+            failure.in_full(),
         );
     }
 

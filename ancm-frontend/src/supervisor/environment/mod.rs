@@ -25,7 +25,7 @@ use ancm_tower::{
 };
 
 use crate::config::{
-    Config, Launcher,
+    Config, Launcher, error_pages,
     variables::{Environment, expand},
 };
 
@@ -34,9 +34,6 @@ mod http_platform;
 /// Lets inherited variables win over those of `web.config`.
 // ANCM: environmentvariablehelpers.h.
 const PREFER_INHERITED: &str = "ANCM_PREFER_ENVIRONMENT_VARIABLES";
-/// A link for error pages.
-// ANCM: config_utility.h and file_utility.cpp.
-const ERROR_PAGE_LINK: &str = "ANCM_ADDITIONAL_ERROR_PAGE_LINK";
 /// Makes ASP.NET Core trust forwarded headers of anybody.
 const FORWARDED_HEADERS_ENABLED: &str = "ASPNETCORE_FORWARDEDHEADERS_ENABLED";
 /// Those of the frontend's own settings.
@@ -99,25 +96,17 @@ impl Sources {
     }
 
     /// Whether failures may be shown in detail to whoever asks.
-    // ANCM: the process's own environment is asked first here, other than for the backend; an empty value is none.
-    pub(super) fn is_development(&self, config: &Config) -> bool {
-        let value = |name: &str| {
-            let own = self.inherited(name).and_then(OsStr::to_str);
-            own.filter(|value| !value.is_empty()).or_else(|| lookup(config, name)).unwrap_or_default()
-        };
-        let detailed = value("ASPNETCORE_DETAILEDERRORS");
-        detailed == "1"
-            || detailed.eq_ignore_ascii_case("true")
-            || ["ASPNETCORE_ENVIRONMENT", "DOTNET_ENVIRONMENT"]
-                .iter()
-                .any(|name| value(name).eq_ignore_ascii_case("development"))
+    pub(super) fn shows_details(&self, config: &Config) -> bool {
+        let environment = self.environment();
+        config.shows_details(&|name| environment.get(name))
     }
 
     /// Adds the administrator's link to a page, if there is one.
     pub(super) fn add_link(&self, failure: StartFailure) -> StartFailure {
-        match self.inherited(ERROR_PAGE_LINK).and_then(OsStr::to_str) {
-            Some(link) if !link.is_empty() => failure.link(link),
-            _ => failure,
+        let environment = self.environment();
+        match error_pages::link(&|name| environment.get(name)) {
+            Some(link) => failure.link(link),
+            None => failure,
         }
     }
 

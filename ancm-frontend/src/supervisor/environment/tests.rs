@@ -276,29 +276,6 @@ fn takes_a_token_from_web_config_unless_it_is_empty() {
 }
 
 #[test]
-fn knows_when_details_may_be_shown() {
-    type Pairs = &'static [(&'static str, &'static str)];
-    let cases: [(Pairs, Pairs, bool); 9] = [
-        (&[], &[], false),
-        (&[], &[("ASPNETCORE_DETAILEDERRORS", "1")], true),
-        (&[], &[("ASPNETCORE_DETAILEDERRORS", "TRUE")], true),
-        (&[], &[("ASPNETCORE_DETAILEDERRORS", "yes")], false),
-        (&[], &[("ASPNETCORE_ENVIRONMENT", "development")], true),
-        (&[("DOTNET_ENVIRONMENT", "Development")], &[], true),
-        (&[("ASPNETCORE_ENVIRONMENT", "Production")], &[("ASPNETCORE_ENVIRONMENT", "Development")], false),
-        (&[("ASPNETCORE_ENVIRONMENT", "")], &[("ASPNETCORE_ENVIRONMENT", "Development")], true),
-        (&[("ASPNETCORE_ENVIRONMENT", "Staging")], &[], false),
-    ];
-    for (inherited, configured, expected) in cases {
-        assert_eq!(
-            sources(inherited).is_development(&config(configured)),
-            expected,
-            "{inherited:?} {configured:?}"
-        );
-    }
-}
-
-#[test]
 fn adds_the_administrators_link_to_failures() {
     let page = |inherited: &[(&str, &str)]| {
         let failure = sources(inherited).add_link(StartFailure::new("it failed"));

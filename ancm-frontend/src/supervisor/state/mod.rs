@@ -2,7 +2,7 @@
 //!
 //! [`State::apply`] takes one event and the time, and gives the actions that follow from it. It starts no process,
 //! reads no clock and never waits, so that every rule of supervision can be told by a table (see the tests).
-//! Processes are known here by the number of their *start* only: one start is up to two attempts with one token.
+//! Processes are known here by the number of their *start* only: one start is up to [`Policy::attempts`] attempts with one token.
 //!
 //! # Example
 //!
@@ -27,9 +27,6 @@ mod generation;
 mod rapid_fail;
 mod vocabulary;
 
-/// How often one start is tried.
-// ANCM: serverprocess.cpp retries once.
-const ATTEMPTS: u8 = 2;
 /// The pause after a first failed start; doubled by each further one.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 /// The longest pause between failed starts.
@@ -150,13 +147,14 @@ impl State {
     fn failed(&mut self, start: u64, critical: bool, now: Instant, actions: &mut Vec<Action>) {
         self.ending.retain(|ending| ending.start != start);
         let generation = self.current.id;
+        let attempts = self.current.policy.attempts;
         let Some(slot) = self.current.slots.iter().position(|slot| slot.phase.attempt() == Some(start))
         else {
             return;
         };
         let Slot { phase, failures } = &mut self.current.slots[slot];
         match phase {
-            Phase::Starting { number, .. } if *number < ATTEMPTS && !critical => {
+            Phase::Starting { number, .. } if *number < attempts && !critical => {
                 *number += 1;
                 actions.push(Action::Attempt { start, generation, slot, number: *number });
             }

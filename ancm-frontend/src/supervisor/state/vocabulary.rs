@@ -15,6 +15,8 @@ pub(crate) struct Policy {
     pub(crate) shutdown_limit: Duration,
     /// How many crashes within a minute are healed.
     pub(crate) rapid_fails: u32,
+    /// How often one start is tried; at least once.
+    pub(crate) attempts: u8,
 }
 
 /// What happened.
@@ -84,7 +86,7 @@ pub(crate) enum Action {
         generation: u64,
         /// For which place.
         slot: usize,
-        /// The first or the second.
+        /// Which one, counted from 1.
         number: u8,
     },
     /// Break off the attempt under way; it then fails.

@@ -58,6 +58,7 @@ impl Processes for Fake {
             fixed_port: None,
             shutdown_limit: config.shutdown_time_limit,
             rapid_fails: config.rapid_fails_per_minute,
+            attempts: config.start_attempts(),
         }
     }
 

@@ -108,7 +108,7 @@ impl Scene {
     async fn ready(&mut self) -> Arc<Backend> {
         self.until(|availability| match availability {
             Availability::Ready(generation) => Some(Arc::clone(&generation.backends[0])),
-            Availability::Failed(failure) => panic!("{}", failure.summary()),
+            Availability::Failed(failure) => panic!("{}", failure.in_full()),
             _ => None,
         })
         .await

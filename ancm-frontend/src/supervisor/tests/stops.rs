@@ -20,7 +20,7 @@ async fn starts_a_process_pairs_with_it_and_stops_it_by_the_message() {
 async fn refuses_a_port_that_is_none_without_a_second_attempt() {
     let mut scene = Site::new("paired").variable("ASPNETCORE_PORT", "80x").run();
     let failure = scene.failed().await;
-    assert!(failure.summary().contains("\"80x\""), "{}", failure.summary());
+    assert!(failure.in_full().contains("\"80x\""), "{}", failure.in_full());
     scene.stop(Duration::ZERO).await;
 }
 

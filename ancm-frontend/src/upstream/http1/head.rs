@@ -13,6 +13,7 @@ use hyper::ext::ReasonPhrase;
 use crate::http1::{
     chunked::Chunked,
     outgoing::{field, number},
+    spare,
 };
 
 /// The longest head of an answer.
@@ -112,22 +113,60 @@ fn read_one(buffer: &mut BytesMut, method: &Method, lines: &mut Vec<Line>) -> Re
     lines.clear();
     lines.extend(parsed.headers.iter().map(|line| (place(line.name.as_bytes()), place(line.value))));
     let head = buffer.split_to(length).freeze();
-    let headers = headers(&head, lines)?;
+    let (headers, said) = headers(&head, lines)?;
     let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    finish(status, version, headers, reason, method).map(Some)
+    finish(status, version, headers, &said, reason, method).map(Some)
 }
 
-fn headers(head: &Bytes, lines: &[Line]) -> Result<HeaderMap, String> {
-    let mut headers = HeaderMap::with_capacity(lines.len());
+/// What the headers say of the body and of the connection, noted while they are read.
+#[derive(Debug, Default)]
+struct Said {
+    /// How many lines of `Transfer-Encoding`, and whether the last is just `chunked`.
+    codings: usize,
+    chunked: bool,
+    /// How many lines of `Content-Length`, and what the last says.
+    lengths: usize,
+    length: Option<u64>,
+    close: bool,
+    keep_alive: bool,
+}
+
+impl Said {
+    fn note(&mut self, name: &HeaderName, value: &HeaderValue) {
+        let text = value.as_bytes();
+        if name == CONTENT_LENGTH {
+            self.lengths += 1;
+            self.length = digits(text);
+        } else if name == TRANSFER_ENCODING {
+            self.codings += 1;
+            self.chunked = text.eq_ignore_ascii_case(b"chunked");
+        } else if name == CONNECTION {
+            let mut options = text.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+            self.close |= options.clone().any(|option| option.eq_ignore_ascii_case(b"close"));
+            self.keep_alive |= options.any(|option| option.eq_ignore_ascii_case(b"keep-alive"));
+        }
+    }
+
+    /// RFC 9112 9.3.
+    fn persists(&self, version: Version) -> bool {
+        !self.close && (version != Version::HTTP_10 || self.keep_alive)
+    }
+}
+
+fn headers(head: &Bytes, lines: &[Line]) -> Result<(HeaderMap, Said), String> {
+    let mut headers = spare::take_headers(lines.len());
+    let mut said = Said::default();
     for (name, value) in lines {
         let name = &head[name.clone()];
         let malformed =
             |what| format!("its answer has a header with the {what} {:?}", String::from_utf8_lossy(name));
         let value = HeaderValue::from_maybe_shared(head.slice(value.clone()))
             .map_err(|_| malformed("malformed value, and the name"))?;
-        headers.append(HeaderName::from_bytes(name).map_err(|_| malformed("name"))?, value);
+        let name = HeaderName::from_bytes(name).map_err(|_| malformed("name"))?;
+        said.note(&name, &value);
+        headers.append(name, value);
     }
-    Ok(headers)
+    Ok((headers, said))
 }
 
 /// The reason phrase, unless it is the usual one: that costs nothing to say again.
@@ -152,14 +191,15 @@ fn finish(
     status: StatusCode,
     version: Version,
     headers: HeaderMap,
+    said: &Said,
     reason: Option<ReasonPhrase>,
     method: &Method,
 ) -> Result<Head, String> {
-    let framing = framing(status, version, &headers, method)?;
+    let framing = framing(status, version, said, method)?;
     // A 204 has no body; one that announces it nevertheless may yet send it.
-    let announces = |name| headers.get(name).is_some_and(|value| value != "0");
-    let odd = status == StatusCode::NO_CONTENT && (announces(TRANSFER_ENCODING) || announces(CONTENT_LENGTH));
-    let keep_alive = framing != Framing::Close && !odd && persists(version, &headers);
+    let announced = said.codings > 0 || (said.lengths > 0 && said.length != Some(0));
+    let odd = status == StatusCode::NO_CONTENT && announced;
+    let keep_alive = framing != Framing::Close && !odd && said.persists(version);
     let mut response = Response::new(());
     *response.status_mut() = status;
     *response.version_mut() = version;
@@ -171,55 +211,31 @@ fn finish(
 }
 
 /// RFC 9112 6.3, refusing what it lets a recipient guess.
-fn framing(
-    status: StatusCode,
-    version: Version,
-    headers: &HeaderMap,
-    method: &Method,
-) -> Result<Framing, String> {
+fn framing(status: StatusCode, version: Version, said: &Said, method: &Method) -> Result<Framing, String> {
     let empty = status.is_informational() || matches!(status.as_u16(), 204 | 304) || method == Method::HEAD;
-    if headers.contains_key(TRANSFER_ENCODING) {
-        if empty {
-            return Ok(Framing::Length(0));
-        }
-        if version == Version::HTTP_10 {
-            return Err("its answer has a transfer coding, which HTTP/1.0 does not know".to_owned());
-        }
-        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-        return match (codings.next(), codings.next()) {
-            (Some(coding), None) if coding.as_bytes().eq_ignore_ascii_case(b"chunked") => {
-                Ok(Framing::Chunked(Chunked::Size))
+    if said.codings > 0 {
+        return match (empty, version) {
+            (true, _) => Ok(Framing::Length(0)),
+            (_, Version::HTTP_10) => {
+                Err("its answer has a transfer coding, which HTTP/1.0 does not know".to_owned())
             }
+            _ if said.codings == 1 && said.chunked => Ok(Framing::Chunked(Chunked::Size)),
             _ => Err("its answer has a transfer coding that is not just `chunked`".to_owned()),
         };
     }
-    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    match (lengths.next(), lengths.next()) {
-        (None, _) if empty => Ok(Framing::Length(0)),
-        (None, _) => Ok(Framing::Close),
+    match (said.lengths, said.length) {
+        (0, _) if empty => Ok(Framing::Length(0)),
+        (0, _) => Ok(Framing::Close),
         // The length that a body would have is passed on as well.
-        (Some(length), None) => digits(length.as_bytes())
-            .map(|length| Framing::Length(if empty { 0 } else { length }))
-            .ok_or_else(|| format!("its answer has the length {length:?}")),
-        (Some(_), Some(_)) => Err("its answer has more than one length".to_owned()),
+        (1, Some(length)) => Ok(Framing::Length(if empty { 0 } else { length })),
+        (1, None) => Err("its answer has a length that is no number".to_owned()),
+        _ => Err("its answer has more than one length".to_owned()),
     }
 }
 
 fn digits(text: &[u8]) -> Option<u64> {
     let all = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
     all.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()
-}
-
-/// RFC 9112 9.3.
-fn persists(version: Version, headers: &HeaderMap) -> bool {
-    let says = |option: &str| {
-        headers.get_all(CONNECTION).iter().any(|line| {
-            line.as_bytes()
-                .split(|&byte| byte == b',')
-                .any(|item| item.trim_ascii().eq_ignore_ascii_case(option.as_bytes()))
-        })
-    };
-    if version == Version::HTTP_10 { says("keep-alive") && !says("close") } else { !says("close") }
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ use self::{
     wire::{Stream, Wire},
 };
 use super::{Client, ExchangeError, Io, Switch, dial, pool::Reuse, switched::Switched};
+use crate::http1::spare;
 
 /// Makes connections for requests with bodies of type `B`.
 pub struct Http1Client<B> {
@@ -55,10 +56,15 @@ pub struct Http1Connection {
 /// A request on its way, until the head of its answer has come.
 pub struct Exchange<B> {
     wire: Option<Wire>,
+    sending: Sending<B>,
+    method: Method,
+}
+
+/// What is left to send.
+struct Sending<B> {
     /// There as long as nothing of it has been written: it can still be given back.
     request: Option<(Parts, B)>,
     pump: Option<Pump<B>>,
-    method: Method,
     /// The backend took only part of the request.
     broken: bool,
 }
@@ -115,7 +121,8 @@ where
     fn exchange(&self, connection: Http1Connection, request: Request<B>) -> Exchange<B> {
         let method = request.method().clone();
         let request = Some(request.into_parts());
-        Exchange { wire: Some(connection.wire), request, pump: None, method, broken: false }
+        let sending = Sending { request, pump: None, broken: false };
+        Exchange { wire: Some(connection.wire), sending, method }
     }
 
     fn switch(response: &mut Response<Http1Body>) -> Switch {
@@ -137,18 +144,15 @@ impl Http1Connection {
     }
 }
 
-// === impl Exchange ===
+// === impl Sending ===
 
-// A request's body is never polled in here: it is boxed first.
-impl<B> Unpin for Exchange<B> {}
-
-impl<B> Exchange<B>
+impl<B> Sending<B>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
     /// Sends what can be sent. A connection that takes no more is no error yet: there may be an answer.
-    fn poll_send(&mut self, context: &mut Context<'_>, wire: &mut Wire) -> Result<(), ExchangeError<B>> {
+    fn poll(&mut self, context: &mut Context<'_>, wire: &mut Wire) -> Result<(), ExchangeError<B>> {
         if self.pump.is_none()
             && let Some((parts, body)) = self.request.take()
         {
@@ -166,8 +170,11 @@ where
         let Some(pump) = &mut self.pump else { return Ok(()) };
         let Stream::Whole(stream) = &mut wire.stream else { return Ok(()) };
         let sent = pump.poll(context, stream);
-        if pump.has_begun() {
-            self.request = None;
+        if pump.has_begun()
+            && let Some((parts, _)) = self.request.take()
+        {
+            spare::keep_headers(parts.headers);
+            spare::keep_extensions(parts.extensions);
         }
         match sent {
             Poll::Pending => return Ok(()),
@@ -186,35 +193,12 @@ where
         self.pump = None;
         Ok(())
     }
-
-    /// Reads the head of the answer.
-    fn poll_head(&self, context: &mut Context<'_>, wire: &mut Wire) -> Poll<Result<Head, ExchangeError<B>>> {
-        loop {
-            if !wire.read.is_empty() {
-                match head::read(&mut wire.read, &self.method, &mut wire.lines) {
-                    Ok(Some(head)) => return Poll::Ready(Ok(head)),
-                    Ok(None) => {}
-                    Err(detail) => return Poll::Ready(Err(failed("http_protocol_error", detail))),
-                }
-            }
-            match ready!(wire.poll_fill(context)) {
-                Ok(0) if wire.read.is_empty() => {
-                    let detail = "it closed the connection before it answered";
-                    return Poll::Ready(Err(failed("connection_terminated", detail)));
-                }
-                Ok(0) => {
-                    let detail = "it closed the connection within the head of its answer";
-                    return Poll::Ready(Err(failed("http_response_incomplete", detail)));
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    let detail = format!("the connection broke: {error}");
-                    return Poll::Ready(Err(failed("connection_terminated", detail)));
-                }
-            }
-        }
-    }
 }
+
+// === impl Exchange ===
+
+// A request's body is never polled in here: it is boxed first.
+impl<B> Unpin for Exchange<B> {}
 
 impl<B> Future for Exchange<B>
 where
@@ -224,20 +208,17 @@ where
     type Output = Result<Response<Http1Body>, ExchangeError<B>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let mut wire = this.wire.take().expect("polled after it was ready");
-        this.poll_send(context, &mut wire)?;
-        // As long as nothing has been written there is nothing to read.
-        let head = if this.request.is_some() { Poll::Pending } else { this.poll_head(context, &mut wire) };
-        let head = match head {
-            Poll::Ready(head) => head?,
-            Poll::Pending => {
-                this.wire = Some(wire);
-                return Poll::Pending;
-            }
-        };
-        let keep_alive = head.keep_alive && !this.broken;
-        let body = match this.pump.take() {
+        let Self { wire, sending, method } = &mut *self;
+        let open = wire.as_mut().expect("polled after it was ready");
+        sending.poll(context, open)?;
+        if sending.request.is_some() {
+            // As long as nothing has been written there is nothing to read.
+            return Poll::Pending;
+        }
+        let head = ready!(poll_head(context, open, method))?;
+        let wire = wire.take().expect("it was there");
+        let keep_alive = head.keep_alive && !sending.broken;
+        let body = match sending.pump.take() {
             None => Http1Body::new(wire, head.framing, keep_alive),
             Some(pump) => Http1Body::sending(wire, pump, head.framing),
         };
@@ -248,6 +229,38 @@ where
 impl<B> fmt::Debug for Exchange<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Exchange").field("wire", &self.wire).finish_non_exhaustive()
+    }
+}
+
+/// Reads the head of the answer.
+fn poll_head<B>(
+    context: &mut Context<'_>,
+    wire: &mut Wire,
+    method: &Method,
+) -> Poll<Result<Head, ExchangeError<B>>> {
+    loop {
+        if !wire.read.is_empty() {
+            match head::read(&mut wire.read, method, &mut wire.lines) {
+                Ok(Some(head)) => return Poll::Ready(Ok(head)),
+                Ok(None) => {}
+                Err(detail) => return Poll::Ready(Err(failed("http_protocol_error", detail))),
+            }
+        }
+        match ready!(wire.poll_fill(context)) {
+            Ok(0) if wire.read.is_empty() => {
+                let detail = "it closed the connection before it answered";
+                return Poll::Ready(Err(failed("connection_terminated", detail)));
+            }
+            Ok(0) => {
+                let detail = "it closed the connection within the head of its answer";
+                return Poll::Ready(Err(failed("http_response_incomplete", detail)));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let detail = format!("the connection broke: {error}");
+                return Poll::Ready(Err(failed("connection_terminated", detail)));
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 const LIMIT: Duration = Duration::from_secs(10);
 
 fn policy(processes: usize) -> Policy {
-    Policy { processes, fixed_port: None, shutdown_limit: LIMIT, rapid_fails: 10 }
+    Policy { processes, fixed_port: None, shutdown_limit: LIMIT, rapid_fails: 10, attempts: 2 }
 }
 
 fn fixed(port: u16) -> Policy {

@@ -19,6 +19,19 @@ fn tries_a_start_twice_and_then_shows_why_it_failed() {
 }
 
 #[test]
+fn tries_a_start_as_often_as_it_is_told() {
+    let mut scene = Scene::new(Policy { attempts: 3, ..policy(1) });
+    scene.send(Event::Begin);
+    let mut fail = || scene.send(AttemptFailed { start: 1, critical: false });
+    assert_eq!(fail(), [attempt(1, 1, 0, 2)]);
+    assert_eq!(fail(), [attempt(1, 1, 0, 3)]);
+    assert_eq!(fail(), [GiveUp { start: 1 }, failed(1)]);
+    let mut once = Scene::new(Policy { attempts: 1, ..policy(1) });
+    once.send(Event::Begin);
+    assert_eq!(once.send(AttemptFailed { start: 1, critical: false }), [GiveUp { start: 1 }, failed(1)]);
+}
+
+#[test]
 fn gives_up_a_start_whose_second_attempt_could_only_fail_like_the_first() {
     let mut scene = Scene::new(policy(1));
     scene.send(Event::Begin);

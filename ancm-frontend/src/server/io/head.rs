@@ -1,0 +1,136 @@
+//! Requests' heads, as they come from the stream.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use ancm_tower::refusal::Refusal;
+use bytes::{Bytes, BytesMut};
+use tokio::io::ReadBuf;
+
+use super::{Io, incoming::Incoming};
+use crate::server::{
+    clocks::Clocks,
+    head_guard::{Fault, Line},
+    spare,
+    stream::ClientStream,
+};
+
+/// The longest head that is read at all; what the backend takes is less, and is for the stack to judge.
+const LONGEST_HEAD: usize = 128 * 1024;
+
+/// What came instead of silence.
+#[derive(Debug)]
+pub(in crate::server) enum Arrival {
+    /// A request's head, whole.
+    Head(Bytes),
+    /// The end of the stream.
+    End,
+    /// What is no request, or none that we read to its end: nothing can be told from what follows it.
+    Refused(Refusal),
+}
+
+// === impl Io ===
+
+impl<T: ClientStream> Io<T> {
+    /// Reads a request's head.
+    pub(in crate::server) fn poll_head(
+        &mut self,
+        clocks: &Clocks,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Arrival>> {
+        if self.head.lines_mut().capacity() == 0 {
+            *self.head.lines_mut() = spare::take_lines();
+        }
+        let arrival = self.poll_arrival(clocks, context);
+        match &arrival {
+            Poll::Pending if !self.head.has_begun() => self.keep_lines(),
+            Poll::Ready(Ok(Arrival::Refused(_))) => self.body = Incoming::Broken,
+            _ => {}
+        }
+        arrival
+    }
+
+    fn poll_arrival(&mut self, clocks: &Clocks, context: &mut Context<'_>) -> Poll<io::Result<Arrival>> {
+        loop {
+            let seen = self.head.length();
+            if seen < self.read.len() {
+                match self.head.follow(&self.read[seen..]) {
+                    Err(fault) => return Poll::Ready(Ok(bad(fault))),
+                    Ok(Some(length)) => {
+                        return Poll::Ready(Ok(Arrival::Head(self.read.split_to(length).freeze())));
+                    }
+                    Ok(None) if self.read.len() > LONGEST_HEAD => {
+                        let refusal = Refusal::HeadTooLarge { what: "bytes", limit: LONGEST_HEAD };
+                        return Poll::Ready(Ok(Arrival::Refused(refusal)));
+                    }
+                    Ok(None) => clocks.received(),
+                }
+            }
+            if let Some(arrival) = ready!(spare::with_room(|room| self.poll_more(room, clocks, context)))? {
+                return Poll::Ready(Ok(arrival));
+            }
+        }
+    }
+
+    /// Reads once. A head that comes whole, as nearly all do, is looked at where it lies; none: look again.
+    fn poll_more(
+        &mut self,
+        room: &mut [u8],
+        clocks: &Clocks,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<Arrival>>> {
+        let mut buffer = ReadBuf::new(room);
+        if Pin::new(&mut self.stream).poll_read(context, &mut buffer)?.is_pending() {
+            clocks.reading();
+            return Poll::Pending;
+        }
+        clocks.heard();
+        let bytes = buffer.filled();
+        if bytes.is_empty() {
+            return Poll::Ready(Ok(Some(Arrival::End)));
+        }
+        let arrival = match self.read.is_empty().then(|| self.head.follow(bytes)) {
+            Some(Err(fault)) => Some(bad(fault)),
+            Some(Ok(Some(length))) => {
+                self.read.extend_from_slice(&bytes[length..]);
+                Some(Arrival::Head(Bytes::copy_from_slice(&bytes[..length])))
+            }
+            Some(Ok(None)) => {
+                clocks.received();
+                self.read.extend_from_slice(bytes);
+                None
+            }
+            None => {
+                self.read.extend_from_slice(bytes);
+                None
+            }
+        };
+        Poll::Ready(Ok(arrival))
+    }
+}
+
+impl<T> Io<T> {
+    /// Gives up a head that does not come to its end.
+    pub(in crate::server) fn give_up_head(&mut self) {
+        self.forget_head();
+        self.read = BytesMut::new();
+    }
+
+    /// Forgets the head that has been read.
+    pub(in crate::server) fn forget_head(&mut self) {
+        self.head.reset();
+        self.keep_lines();
+    }
+
+    fn keep_lines(&mut self) {
+        let lines: Vec<Line> = std::mem::take(self.head.lines_mut());
+        spare::keep_lines(lines);
+    }
+}
+
+fn bad(fault: Fault) -> Arrival {
+    Arrival::Refused(Refusal::BadRequest { reason: fault.as_str() })
+}
