@@ -19,6 +19,7 @@ use ancm_frontend::{
 };
 use ancm_tower::{
     client::{Client, Scheme},
+    error_page::ErrorPageLayer,
     response_headers::ResponseHeadersLayer,
     startup_error::StartupErrorLayer,
 };
@@ -113,7 +114,8 @@ fn application(address: std::net::SocketAddr) -> AppStack {
     let stacks = Arc::new(InnerStacks::new(move |config| stack::inner(config, upstream.clone())));
     let startup_error = StartupErrorLayer::new(process::one_process(address));
     let pages = watch::channel(None).1;
-    stack::outer(ResponseHeadersLayer::default(), pages, startup_error, Dispatch::new(stacks))
+    let (headers, errors) = (ResponseHeadersLayer::default(), ErrorPageLayer::default());
+    stack::outer(headers, errors, pages, startup_error, Dispatch::new(stacks))
 }
 
 // === impl Line ===
@@ -121,6 +123,10 @@ fn application(address: std::net::SocketAddr) -> AppStack {
 impl ClientStream for Line {
     fn has_left(&self) -> bool {
         false
+    }
+
+    fn has_sent(&self) -> bool {
+        !lock(&self.0).request.is_empty()
     }
 }
 
