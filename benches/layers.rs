@@ -9,15 +9,19 @@
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use ancm_frontend::{
     config::Config,
-    dispatch::{Dispatch, InnerStacks, Table},
-    lease::lease,
-    process::ProcessHandle,
+    dispatch::{Dispatch, InnerStacks},
     stack,
-    supervisor::snapshot::{Availability, Backend, Generation, Snapshot},
 };
 use ancm_tower::{
     app_offline::{AppOfflineLayer, Page},
@@ -39,15 +43,16 @@ use ancm_tower::{
 };
 use bytes::Bytes;
 use http::{Extensions, HeaderName, HeaderValue, Request};
+use http_body::{Body, Frame};
 use http_body_util::Full;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 use tower_layer::Layer;
 
 use support::{
     Comparison,
     allocations::Counting,
-    bare::{Bare, Unsized, browser},
+    bare::{Bare, browser},
+    process::one_process,
 };
 
 #[global_allocator]
@@ -55,6 +60,11 @@ static ALLOCATOR: Counting = Counting;
 
 const BARE: Bare = Bare { waits: false };
 const WAITS: Bare = Bare { waits: true };
+/// Where the process would be that nobody connects to.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9);
+
+/// A body that does not know its length.
+struct Unsized(Full<Bytes>);
 
 /// Lets every request in.
 #[derive(Clone, Copy)]
@@ -172,7 +182,7 @@ fn choosing(to: &mut Comparison) {
 
     let layer = StartupErrorLayer::new(Open);
     to.measure("StartupError, admits", BARE, layer.layer(BARE), get);
-    let layer = StartupErrorLayer::new(one_process());
+    let layer = StartupErrorLayer::new(one_process(NOWHERE));
     to.measure("StartupError, admits by the frontend's table", BARE, layer.layer(BARE), get);
 }
 
@@ -198,7 +208,7 @@ fn assembled(to: &mut Comparison) {
         ResponseHeadersLayer::default(),
         ErrorPageLayer::default(),
         pages,
-        StartupErrorLayer::new(one_process()),
+        StartupErrorLayer::new(one_process(NOWHERE)),
         Dispatch::new(stacks),
     );
     to.measure("both stacks, with the choice between", WAITS, whole, get);
@@ -239,27 +249,6 @@ where
     request
 }
 
-/// A table of one process, which is this one.
-fn one_process() -> Table {
-    let config = Arc::new(Config::default());
-    let backend = Backend {
-        start: 1,
-        slot: 0,
-        address: ([127, 0, 0, 1], 9).into(),
-        token: PairingToken::random().expect("random numbers"),
-        process: ProcessHandle::open(std::process::id()).expect("this process"),
-        abandon: CancellationToken::new(),
-        in_use: lease().0,
-    };
-    let generation = Generation { id: 1, config, backends: vec![Arc::new(backend)] };
-    let table = Table::new(tokio::sync::watch::channel(None).1, || {});
-    table.replace(Snapshot {
-        availability: Availability::Ready(Arc::new(generation)),
-        dispatching: lease().0,
-    });
-    table
-}
-
 // === impl Open ===
 
 impl Gate for Open {
@@ -271,5 +260,19 @@ impl Gate for Open {
 
     fn changed(&self) -> impl Future<Output = ()> + Send + 'static {
         std::future::pending()
+    }
+}
+
+// === impl Unsized ===
+
+impl Body for Unsized {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.0).poll_frame(context)
     }
 }

@@ -10,12 +10,15 @@
 mod check;
 mod child;
 mod load;
+#[path = "../support/machine.rs"]
 mod machine;
 mod memory;
 mod options;
 mod origin;
 mod os;
 mod party;
+#[path = "../support/port.rs"]
+mod port;
 mod processes;
 mod report;
 mod run;

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    net::{Ipv4Addr, SocketAddr, TcpListener},
+    net::SocketAddr,
     path::{Path, PathBuf},
     thread,
 };
@@ -11,7 +11,9 @@ use crate::{
     Failure, check,
     child::{self, Child},
     options::Options,
-    os, processes,
+    os,
+    port::free_address,
+    processes,
 };
 
 /// All of them; `direct` is no proxy at all, and shows what the two ends cost.
@@ -185,31 +187,20 @@ pub(crate) fn program(name: &str) -> Result<PathBuf, String> {
     found.ok_or_else(|| format!("{name} is not installed"))
 }
 
+/// The versions of all who may take part, as far as they are installed.
+pub(crate) fn versions(options: &Options) -> Vec<String> {
+    let peer = |name: &str, flag| version(&program(name).ok()?, flag);
+    let versions = [version(&options.ancm, "--version"), peer("nginx", "-v"), peer("haproxy", "-v")];
+    versions.into_iter().flatten().collect()
+}
+
 /// The version that a program tells.
-pub(crate) fn version(program: &Path, flag: &str) -> Option<String> {
+fn version(program: &Path, flag: &str) -> Option<String> {
     let output = child::output(program, &[flag]).ok()?;
     // nginx tells it on the wrong stream.
     let text = [output.stdout, output.stderr].concat();
     let line = String::from_utf8_lossy(&text).lines().next()?.trim().to_owned();
     Some(line).filter(|line| !line.is_empty())
-}
-
-/// An address that nobody uses now.
-///
-/// Not one of those that the kernel gives to clients: whoever knocks at such a port until somebody opens may end up
-/// connected to himself.
-fn free_address() -> Result<SocketAddr, Failure> {
-    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
-    let start = std::process::id() % 8_000;
-    for _ in 0..1_000 {
-        let step = u32::from(NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
-        let port = u16::try_from(20_000 + (start + step) % 8_000)?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-        if TcpListener::bind(address).is_ok() {
-            return Ok(address);
-        }
-    }
-    Err("no port is free between 20000 and 28000".into())
 }
 
 fn xml(text: &str) -> String {

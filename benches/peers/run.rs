@@ -12,7 +12,7 @@ use crate::{
     memory::{self, Holding},
     options::Options,
     os,
-    party::{Parties, Party},
+    party::{self, Parties, Party},
     processes::{self, Memory},
     report,
     scenario::Scenario,
@@ -96,7 +96,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     }
     let after = |party: &Party| (party.name, processes::memory(&processes::family(party.pid)));
     let results = Results {
-        machine: Machine::look(options),
+        machine: Machine::look(party::versions(options)),
         parties: parties.list.iter().map(|party| party.name).collect(),
         absent: std::mem::take(&mut parties.absent),
         scenarios: options.scenarios.clone(),

@@ -3,13 +3,14 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::LazyLock,
     task::{Context, Poll, ready},
 };
 
 use ancm_tower::client::{Client, Scheme};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request, Response};
-use http_body::{Body, Frame};
+use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
 
@@ -31,6 +32,10 @@ const BROWSER: [(&str, &str); 14] = [
     ("te", "trailers"),
 ];
 
+/// Made once for each connection, not for each request.
+static CLIENT: LazyLock<Client> =
+    LazyLock::new(|| Client::new(([192, 0, 2, 7], 50_123).into(), Scheme::Https));
+
 /// Reads the request's body to its end, then answers 12 bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bare {
@@ -44,9 +49,6 @@ pub(crate) struct Answer<B> {
     waits: bool,
 }
 
-/// A body that does not know its length.
-pub(crate) struct Unsized(pub(crate) Full<Bytes>);
-
 /// A browser's request for a page, as the server hands it to the stack.
 pub(crate) fn browser<B>(body: B) -> Request<B> {
     let mut request = Request::new(body);
@@ -54,8 +56,7 @@ pub(crate) fn browser<B>(body: B) -> Request<B> {
     for (name, value) in BROWSER {
         request.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    let address = std::net::SocketAddr::from(([192, 0, 2, 7], 50_123));
-    request.extensions_mut().insert(Client::new(address, Scheme::Https));
+    request.extensions_mut().insert(CLIENT.clone());
     request
 }
 
@@ -93,19 +94,5 @@ where
         }
         while let Some(Ok(_)) = ready!(Pin::new(self.request.body_mut()).poll_frame(context)) {}
         Poll::Ready(Ok(Response::new(Full::new(Bytes::from_static(b"Hello World\n")))))
-    }
-}
-
-// === impl Unsized ===
-
-impl Body for Unsized {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Pin::new(&mut self.0).poll_frame(context)
     }
 }

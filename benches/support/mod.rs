@@ -5,6 +5,7 @@
 
 pub(crate) mod allocations;
 pub(crate) mod bare;
+pub(crate) mod process;
 
 use std::{
     convert::Infallible,

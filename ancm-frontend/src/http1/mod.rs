@@ -1,9 +1,10 @@
 //! HTTP/1.1 on the wire, as far as both sides of the proxy need it: `chunked` reads bodies, `outgoing` writes messages,
-//! `spare` passes maps on.
+//! `spare` passes maps on, `turn` keeps large ones from holding up the others.
 
 pub(crate) mod chunked;
 pub(crate) mod outgoing;
 pub(crate) mod spare;
+pub(crate) mod turn;
 
 use bytes::BytesMut;
 use tokio::io::ReadBuf;

@@ -19,11 +19,11 @@ use tokio::{
 };
 
 use super::Io;
-use crate::{dispatch::Ticket, server::OnUpgrade};
+use crate::{dispatch::Ticket, http1::turn, server::OnUpgrade};
 
 /// How long what has been read already may take to be written, once one side has ended.
 const FLUSH_LIMIT: Duration = Duration::from_secs(5);
-/// Read at once.
+/// Read at once, and moved in one direction before the others have their turn: many tunnels may be busy at once.
 const PIECE: usize = 16 * 1024;
 
 /// One direction: what has been read and not yet written. A tunnel that is idle holds no buffer.
@@ -91,7 +91,12 @@ impl Direction {
         W: AsyncWrite + Unpin,
     {
         let mut storage = [MaybeUninit::uninit(); PIECE];
+        let mut moved = 0;
         while !self.ended {
+            if moved >= PIECE {
+                turn::end(context);
+                return Ok(());
+            }
             if self.poll_write_rest(context, to)?.is_pending() {
                 return Ok(());
             }
@@ -100,6 +105,7 @@ impl Direction {
                 let _ = self.poll_flush(context, to)?;
                 return Ok(());
             }
+            moved += buffer.filled().len();
             self.ended = buffer.filled().is_empty();
             self.write(context, buffer.filled(), to)?;
         }
@@ -240,6 +246,22 @@ mod tests {
             step.enter(|context, _| up.poll(context, &mut near, &mut far)).unwrap();
         }
         assert!(up.rest.is_empty() && !up.ended);
+    }
+
+    #[tokio::test]
+    async fn lets_others_have_their_turn_when_there_is_no_end_of_bytes() {
+        let (mut near, mut client) = duplex(PIECE * 10);
+        let (mut far, mut backend) = duplex(PIECE * 10);
+        let mut up = Direction::default();
+        client.write_all(&[b'x'; PIECE * 10]).await.unwrap();
+        let mut step = tokio_test::task::spawn(());
+        for _ in 0..10 {
+            step.enter(|context, _| up.poll(context, &mut near, &mut far)).unwrap();
+            tokio::task::yield_now().await;
+            assert!(step.is_woken(), "it would never go on");
+            let mut moved = vec![0; PIECE * 2];
+            assert_eq!(backend.read(&mut moved).await.unwrap(), PIECE);
+        }
     }
 
     #[tokio::test(start_paused = true)]

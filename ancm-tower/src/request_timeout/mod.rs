@@ -40,7 +40,6 @@ use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::Body;
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep_until};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -48,9 +47,11 @@ use crate::startup_error::ReturnedRequest;
 
 mod body;
 mod clock;
+mod timer;
 
 pub use body::{TimeoutBody, WatchedBody};
 use clock::{Upload, Uploading, Wait};
+use timer::{Spare, Timer};
 
 /// Layer that gives up on a backend that falls silent.
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +61,13 @@ pub struct RequestTimeoutLayer {
 }
 
 /// Gives up on a backend that falls silent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct RequestTimeout<S> {
     inner: S,
     limit: Duration,
     status: StatusCode,
+    /// Made for the first request, and never shared with a clone.
+    spare: Option<Spare>,
 }
 
 pin_project! {
@@ -74,8 +77,7 @@ pin_project! {
         #[pin]
         inner: Option<F>,
         wait: Option<Wait>,
-        #[pin]
-        timer: Option<Sleep>,
+        timer: Timer,
         body: PhantomData<fn(B)>,
     }
 }
@@ -100,11 +102,17 @@ impl<S> Layer<S> for RequestTimeoutLayer {
     type Service = RequestTimeout<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequestTimeout { inner, limit: self.limit, status: self.status }
+        RequestTimeout { inner, limit: self.limit, status: self.status, spare: None }
     }
 }
 
 // === impl RequestTimeout ===
+
+impl<S: Clone> Clone for RequestTimeout<S> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), limit: self.limit, status: self.status, spare: None }
+    }
+}
 
 impl<S, B, ResBody> Service<Request<B>> for RequestTimeout<S>
 where
@@ -128,7 +136,7 @@ where
         ResponseFuture {
             inner: Some(self.inner.call(request)),
             wait: limited.then(|| Wait::new(self.limit, self.status, upload)),
-            timer: None,
+            timer: Timer::new(limited.then(|| self.spare.get_or_insert_default().clone())),
             body: PhantomData,
         }
     }
@@ -152,11 +160,7 @@ where
         }
         let Some(wait) = this.wait else { return Poll::Pending };
         let first = wait.begin();
-        if this.timer.is_none() {
-            this.timer.set(Some(sleep_until(first)));
-        }
-        let timer = this.timer.as_mut().as_pin_mut().expect("it was set");
-        let refusal = ready!(wait.poll_expired(cx, timer));
+        let refusal = ready!(wait.poll_expired(cx, this.timer.by(first)));
         // The abort: the backend should not work on for nobody while the answer is on its way.
         this.inner.set(None);
         Poll::Ready(Ok(refusal.into_response()))

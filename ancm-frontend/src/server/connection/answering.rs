@@ -13,6 +13,7 @@ use crate::{
     http1::{
         self,
         outgoing::{Framing, Outgoing},
+        turn::{self, TURN},
     },
     server::{
         answer::{self, Plan},
@@ -56,6 +57,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
 
     pub(super) fn poll_answer(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Over>> {
         let mut this = self.project();
+        let begun = this.out.count();
         loop {
             let StepProj::Answering { body } = this.step.as_mut().project() else {
                 return Poll::Ready(Ok(()));
@@ -77,6 +79,10 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             this.shared.clocks.awaits_room(written.is_pending());
             match written {
                 Poll::Ready(Ok(())) if this.out.has_ended() => break,
+                Poll::Ready(Ok(())) if !waiting && this.out.count() - begun >= TURN => {
+                    turn::end(context);
+                    return Poll::Pending;
+                }
                 Poll::Ready(Ok(())) if !waiting => continue,
                 Poll::Ready(Ok(())) => {
                     if let Poll::Ready(Err(error)) = Pin::new(&mut io.stream).poll_flush(context) {

@@ -1,5 +1,7 @@
 //! How an answer's head and framing leave, whatever the service said of them.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{Empty, StreamBody};
 
@@ -134,4 +136,29 @@ async fn declared_trailers_pass_both_ways() {
     served.client.write_all(request.as_bytes()).await.unwrap();
     let answer = read_until(&mut served.client, "0\r\n\r\n").await;
     assert!(answer.contains("2\r\nhi\r\n") && !answer.contains("x-sum: 9"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_large_answer_lets_others_have_their_turn() {
+    const PIECES: usize = 16;
+    let taken = Arc::new(AtomicUsize::new(0));
+    let (mut client, _) = serve_pipe(4 << 20, {
+        let taken = Arc::clone(&taken);
+        move |_| {
+            let taken = Arc::clone(&taken);
+            let pieces = futures_util::stream::iter((0..PIECES).map(move |_| {
+                taken.fetch_add(1, Relaxed);
+                Ok(Frame::data(Bytes::from_static(&[b'x'; 64 << 10])))
+            }));
+            std::future::ready(Ok(Response::new(TestBody::new(StreamBody::new(pieces)))))
+        }
+    });
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let mut seen = Vec::new();
+    while seen.last() != Some(&PIECES) {
+        seen.push(taken.load(Relaxed));
+        tokio::task::yield_now().await;
+    }
+    seen.dedup();
+    assert_eq!(seen, [0, 4, 8, 12, 16]);
 }

@@ -11,7 +11,10 @@ use bytes::Bytes;
 use http_body::Body;
 use tokio::io::AsyncWrite;
 
-use crate::http1::outgoing::{Framing, Outgoing};
+use crate::http1::{
+    outgoing::{Framing, Outgoing},
+    turn::{self, TURN},
+};
 
 /// Sends what is left of a request.
 pub(super) struct Pump<B> {
@@ -58,6 +61,7 @@ where
         context: &mut Context<'_>,
         stream: &mut W,
     ) -> Poll<Result<(), PumpError>> {
+        let begun = self.message.count();
         loop {
             // A body that is there already goes out with the head, in one call.
             let waiting = self.message.has_room() && self.poll_body(context)?.is_pending();
@@ -66,6 +70,10 @@ where
                 return Poll::Ready(Ok(()));
             }
             if waiting {
+                return Poll::Pending;
+            }
+            if self.message.count() - begun >= TURN {
+                turn::end(context);
                 return Poll::Pending;
             }
         }
@@ -109,5 +117,30 @@ impl<B> fmt::Debug for Pump<B> {
 impl PumpError {
     fn body(problem: &'static str) -> Self {
         Self::Body(problem.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    #[test]
+    fn lets_others_have_their_turn_in_the_middle_of_a_large_body() {
+        let piece = Bytes::from(vec![b'x'; 64 * 1024]);
+        let pieces = (0..10).map(move |_| Ok::<_, Infallible>(Frame::data(piece.clone())));
+        let body = Box::pin(StreamBody::new(futures_util::stream::iter(pieces)));
+        let mut pump = Pump::new(Vec::new(), Some(body), Some(640 * 1024));
+        let mut task = tokio_test::task::spawn(());
+        let mut turns = 1;
+        while task.enter(|context, _| pump.poll(context, &mut tokio::io::sink())).is_pending() {
+            assert!(task.is_woken(), "it would never go on");
+            turns += 1;
+        }
+        assert_eq!(turns, 3);
     }
 }

@@ -1,11 +1,9 @@
-//! Where and when a comparison was made.
+//! Where and when something was measured.
 
 use std::{
-    fs, thread,
+    fmt, fs, thread,
     time::{SystemTime, UNIX_EPOCH},
 };
-
-use crate::{options::Options, party};
 
 /// What is worth knowing about the place and the time.
 pub(crate) struct Machine {
@@ -13,6 +11,7 @@ pub(crate) struct Machine {
     pub(crate) cores: usize,
     pub(crate) system: String,
     pub(crate) kernel: String,
+    /// Of the programs that were measured.
     pub(crate) versions: Vec<String>,
     /// The day, in UTC.
     pub(crate) date: String,
@@ -21,28 +20,33 @@ pub(crate) struct Machine {
 // === impl Machine ===
 
 impl Machine {
-    pub(crate) fn look(options: &Options) -> Self {
+    pub(crate) fn look(versions: Vec<String>) -> Self {
         let field = |file: &str, name: &str| {
             let text = fs::read_to_string(file).unwrap_or_default();
             let line = text.lines().find(|line| line.starts_with(name)).unwrap_or_default();
             let value = line.split_once([':', '=']).map_or("unknown", |(_, value)| value);
             value.trim().trim_matches('"').to_owned()
         };
-        let version = |name: &str, flag| {
-            let program = party::program(name).ok()?;
-            party::version(&program, flag)
-        };
-        let versions =
-            [party::version(&options.ancm, "--version"), version("nginx", "-v"), version("haproxy", "-v")];
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
             processor: field("/proc/cpuinfo", "model name"),
             cores: thread::available_parallelism().map_or(0, std::num::NonZero::get),
             system: field("/etc/os-release", "PRETTY_NAME"),
             kernel: kernel.trim().to_owned(),
-            versions: versions.into_iter().flatten().collect(),
+            versions,
             date: today(),
         }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { processor, cores, system, kernel, versions, date } = self;
+        write!(f, "{processor}, {cores} cores, {system}, Linux {kernel}")?;
+        for version in versions {
+            write!(f, ", {version}")?;
+        }
+        write!(f, ", {date}.")
     }
 }
 

@@ -1,0 +1,86 @@
+//! The frontend, with as many workers as are asked for; it counts the connections of each.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::stdin,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use ancm_frontend::{
+    config,
+    frontend::{Frontend, Options},
+    guard::Guard,
+    spawn::Spawner,
+};
+use tower_layer::Layer;
+
+use crate::{Failure, part::Part};
+
+/// Counts the connections of each worker: a stack is made for each, by the thread that serves it.
+#[derive(Clone, Default)]
+struct CountLayer {
+    workers: Arc<Mutex<BTreeMap<String, usize>>>,
+}
+
+/// Starts one whose application is this very program; where it listens.
+pub(crate) fn start(workers: usize, site: &Path) -> Result<(Part, std::net::SocketAddr), Failure> {
+    fs::create_dir_all(site)?;
+    let program = std::env::current_exe()?.to_string_lossy().replace('&', "&amp;").replace('"', "&quot;");
+    let text = format!(
+        "<configuration><system.webServer>\
+         <aspNetCore processPath=\"{program}\" arguments=\"application\" />\
+         <security><requestFiltering><requestLimits maxAllowedContentLength=\"4294967295\" /></requestFiltering>\
+         </security></system.webServer></configuration>"
+    );
+    fs::write(site.join("web.config"), text)?;
+    let mut part = Part::start(&["frontend", &workers.to_string(), &site.to_string_lossy()])?;
+    let address = part.line()?.parse()?;
+    Ok((part, address))
+}
+
+/// Serves until the input ends.
+pub(crate) fn main(arguments: &[String]) -> Result<(), Failure> {
+    let [workers, site] = arguments else { return Err("frontend: WORKERS SITE".into()) };
+    crate::os::raise_file_limit();
+    let config = config::load(site.as_ref())?.config;
+    let count = CountLayer::default();
+    let options = Options::new(Arc::new(config))
+        .listen("127.0.0.1:0".parse()?)
+        .workers(workers.parse()?)
+        .spawner(Spawner::Guard(Guard::start(None)?));
+    let running = Frontend::new(options).layer(count.clone()).start()?;
+    println!("{}", running.addresses()[0]);
+    for question in stdin().lines() {
+        question?;
+        println!("{}", count.told());
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    running.kill_switch().kill();
+    runtime.block_on(running.shutdown());
+    Ok(())
+}
+
+// === impl CountLayer ===
+
+impl CountLayer {
+    /// `worker=connections` for each worker that has had one.
+    fn told(&self) -> String {
+        let workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let each = workers.iter().map(|(name, count)| format!("{name}={count}"));
+        each.collect::<Vec<_>>().join(" ")
+    }
+}
+
+impl<S> Layer<S> for CountLayer {
+    type Service = S;
+
+    fn layer(&self, stack: S) -> S {
+        let name = thread::current().name().unwrap_or("?").to_owned();
+        let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        *workers.entry(name).or_default() += 1;
+        stack
+    }
+}
