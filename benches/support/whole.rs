@@ -19,6 +19,7 @@ use ancm_frontend::{
 };
 use ancm_tower::{
     client::{Client, Scheme},
+    error_page::ErrorPageLayer,
     response_headers::ResponseHeadersLayer,
     startup_error::StartupErrorLayer,
 };
@@ -113,13 +114,23 @@ fn application(address: std::net::SocketAddr) -> AppStack {
     let stacks = Arc::new(InnerStacks::new(move |config| stack::inner(config, upstream.clone())));
     let startup_error = StartupErrorLayer::new(process::one_process(address));
     let pages = watch::channel(None).1;
-    stack::outer(ResponseHeadersLayer::default(), pages, startup_error, Dispatch::new(stacks))
+    stack::outer(
+        ResponseHeadersLayer::default(),
+        ErrorPageLayer::default(),
+        pages,
+        startup_error,
+        Dispatch::new(stacks),
+    )
 }
 
 // === impl Line ===
 
 impl ClientStream for Line {
     fn has_left(&self) -> bool {
+        false
+    }
+
+    fn has_sent(&self) -> bool {
         false
     }
 }
