@@ -253,7 +253,7 @@ mod tests {
         let (mut near, mut client) = duplex(PIECE * 10);
         let (mut far, mut backend) = duplex(PIECE * 10);
         let mut up = Direction::default();
-        client.write_all(&[b'x'; PIECE * 10]).await.unwrap();
+        client.write_all(&vec![b'x'; PIECE * 10]).await.unwrap();
         let mut step = tokio_test::task::spawn(());
         for _ in 0..10 {
             step.enter(|context, _| up.poll(context, &mut near, &mut far)).unwrap();

@@ -148,7 +148,7 @@ async fn a_large_answer_lets_others_have_their_turn() {
             let taken = Arc::clone(&taken);
             let pieces = futures_util::stream::iter((0..PIECES).map(move |_| {
                 taken.fetch_add(1, Relaxed);
-                Ok(Frame::data(Bytes::from_static(&[b'x'; 64 << 10])))
+                Ok(Frame::data(Bytes::from(vec![b'x'; 64 << 10])))
             }));
             std::future::ready(Ok(Response::new(TestBody::new(StreamBody::new(pieces)))))
         }
