@@ -114,8 +114,13 @@ fn application(address: std::net::SocketAddr) -> AppStack {
     let stacks = Arc::new(InnerStacks::new(move |config| stack::inner(config, upstream.clone())));
     let startup_error = StartupErrorLayer::new(process::one_process(address));
     let pages = watch::channel(None).1;
-    let (headers, errors) = (ResponseHeadersLayer::default(), ErrorPageLayer::default());
-    stack::outer(headers, errors, pages, startup_error, Dispatch::new(stacks))
+    stack::outer(
+        ResponseHeadersLayer::default(),
+        ErrorPageLayer::default(),
+        pages,
+        startup_error,
+        Dispatch::new(stacks),
+    )
 }
 
 // === impl Line ===
@@ -126,7 +131,7 @@ impl ClientStream for Line {
     }
 
     fn has_sent(&self) -> bool {
-        !lock(&self.0).request.is_empty()
+        false
     }
 }
 

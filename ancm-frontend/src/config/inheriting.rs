@@ -199,20 +199,39 @@ mod tests {
     #[test]
     fn a_location_about_a_part_of_the_application_is_inherited_by_that_part() {
         let parent = location("path='shop/Up'", &(limit(99) + &header("X-Up")))
-            + &location("path='shop/own'", &limit(7))
+            + &location("path='shop/own'", &(limit(7) + "<webSocket enabled='false'/>"))
+            + &location("path='shop/own/tls'", "<security><access sslFlags='Ssl'/></security>")
             + &location("path='shopping/up'", &limit(5));
         let own = web_server(&(header("X-Own") + &limit(10) + "<aspNetCore processPath='own'/>"))
             + &location("path='own'", &limit(8));
         let config = inheriting(&parent, &own).unwrap().config;
         assert_eq!(config.max_allowed_content_length, 10);
         let parts: Vec<_> = config.locations.iter().map(|part| part.path.as_str()).collect();
-        assert_eq!(parts, ["/up", "/own"]);
+        assert_eq!(parts, ["/up", "/own/tls", "/own"]);
+        assert!(config.locations[1].access.tls && !config.locations[1].web_socket_enabled);
         // The nearer file wins, whatever part a file further up speaks about.
         assert_eq!(config.locations[0].max_allowed_content_length, 10);
-        assert_eq!(config.locations[1].max_allowed_content_length, 8);
+        assert_eq!(config.locations[2].max_allowed_content_length, 8);
+        assert!(!config.locations[2].web_socket_enabled && !config.locations[2].access.tls);
         let names: Vec<_> =
             config.locations[0].custom_headers.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["X-Up", "X-Own"]);
+    }
+
+    #[test]
+    fn what_the_application_says_of_a_part_holds_in_a_part_of_that_which_is_inherited() {
+        let parent = location("path='shop/a/b'", &limit(7)) + &location("path='shop/ab'", &limit(7));
+        let tls = |flags: &str| format!("<security><access sslFlags='{flags}'/></security>");
+        let own = web_server("<aspNetCore processPath='own'/>")
+            + &location("path='a'", &tls("Ssl"))
+            + &location("path='a/c'", &tls("None"))
+            + &location("path='a/b/d'", "<webSocket enabled='false'/>");
+        let config = inheriting(&parent, &own).unwrap().config;
+        let of = |path: &str| config.locations.iter().find(|part| part.path == path).unwrap();
+        assert_eq!((of("/a/b").max_allowed_content_length, of("/a/b").access.tls), (7, true));
+        assert_eq!((of("/a").max_allowed_content_length, of("/a").access.tls), (30_000_000, true));
+        assert!(!of("/ab").access.tls && !of("/a/c").access.tls);
+        assert_eq!(of("/a/b/d").max_allowed_content_length, 7, "the nearest around it counts");
     }
 
     #[test]

@@ -28,12 +28,8 @@ pub(super) fn read(layout: &Layout<'_, '_>, config: &mut Config, findings: &mut 
 
 /// What the site says holds for the parts that a file above it speaks about, too.
 fn read_inherited_parts(layout: &Layout<'_, '_>, config: &mut Config, findings: &Findings<'_>) {
-    for location in std::mem::take(&mut config.locations) {
-        let mut part = config.clone();
-        location.apply(&mut part);
-        // All there is to say about it is said of the site itself.
-        read_part(&layout.web_servers, &mut part, &mut findings.unheard());
-        config.locations.push(Location::of(location.path, &part));
+    for location in &mut config.locations {
+        location.read(&layout.web_servers, findings);
     }
 }
 
@@ -63,15 +59,23 @@ fn read_locations(layout: &Layout<'_, '_>, config: &mut Config, findings: &mut F
     parts.sort_by_key(|(path, _)| path.len());
     // Places are those of the site's own settings.
     let given = findings.given.len();
+    let inherited: Vec<String> = config.locations.iter().map(|part| part.path.clone()).collect();
     for (path, node) in parts {
-        let mut part = config.clone();
-        if let Some(around) = config.locations.iter().rev().find(|around| lies_in(&path, &around.path)) {
-            around.apply(&mut part);
+        let is_inside = |part: &&mut Location| {
+            part.path.len() > path.len() && lies_in(&part.path, &path) && inherited.contains(&part.path)
+        };
+        for part in config.locations.iter_mut().filter(is_inside) {
+            part.read(&xml::web_servers(node), findings);
         }
-        let inherited = Location::of(path.clone(), &part);
+        let mut part = config.clone();
+        let around = config.locations.iter().filter(|around| lies_in(&path, &around.path));
+        if let Some(nearest) = around.max_by_key(|around| around.path.len()) {
+            nearest.apply(&mut part);
+        }
+        let unchanged = Location::of(path.clone(), &part);
         read_part(&xml::web_servers(node), &mut part, findings);
         let location = Location::of(path, &part);
-        if location != inherited {
+        if location != unchanged {
             let text = format!("location {}: its settings hold for this part", quoted(&location.path));
             findings.note(&tag(node), NoteKind::Honoured, "location", text);
             config.locations.retain(|other| !other.path.eq_ignore_ascii_case(&location.path));
@@ -106,6 +110,15 @@ impl Location {
             access: config.access,
             custom_headers: config.custom_headers.clone(),
         }
+    }
+
+    /// Changes it by what a file nearer to it says of something that it lies in.
+    fn read(&mut self, web_servers: &[(Scope, Node<'_, '_>)], findings: &Findings<'_>) {
+        let mut part = Config::default();
+        self.apply(&mut part);
+        // All there is to say about it is said where it is read first.
+        read_part(web_servers, &mut part, &mut findings.unheard());
+        *self = Self::of(std::mem::take(&mut self.path), &part);
     }
 
     fn apply(&self, config: &mut Config) {

@@ -1,5 +1,5 @@
 //! HTTP/1.1 on the wire, as far as both sides of the proxy need it: `chunked` reads bodies, `outgoing` writes messages,
-//! `spare` passes maps on, `turn` keeps large messages from holding up the others.
+//! `spare` passes maps on, `turn` keeps large ones from holding up the others.
 
 pub(crate) mod chunked;
 pub(crate) mod outgoing;

@@ -1,4 +1,4 @@
-//! The guard in a whole connection: what a service sees, and what the client gets.
+//! The guard in a connection: what a service sees, and what the client gets.
 
 use std::{
     convert::Infallible,

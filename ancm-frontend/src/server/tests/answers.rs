@@ -142,14 +142,13 @@ async fn declared_trailers_pass_both_ways() {
 async fn a_large_answer_lets_others_have_their_turn() {
     const PIECES: usize = 16;
     let taken = Arc::new(AtomicUsize::new(0));
-    let piece = Bytes::from(vec![b'x'; 64 << 10]);
     let (mut client, _) = serve_pipe(4 << 20, {
         let taken = Arc::clone(&taken);
         move |_| {
-            let (taken, piece) = (Arc::clone(&taken), piece.clone());
+            let taken = Arc::clone(&taken);
             let pieces = futures_util::stream::iter((0..PIECES).map(move |_| {
                 taken.fetch_add(1, Relaxed);
-                Ok(Frame::data(piece.clone()))
+                Ok(Frame::data(Bytes::from(vec![b'x'; 64 << 10])))
             }));
             std::future::ready(Ok(Response::new(TestBody::new(StreamBody::new(pieces)))))
         }
