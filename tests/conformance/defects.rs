@@ -397,4 +397,11 @@ pub(crate) const DEFECTS: &[Departure] = &[
         why: "readers differ on them, and browsers escape them",
         tests: &["fidelity::a_target_that_no_url_can_have_is_400_and_any_other_goes_on_as_it_is"],
     },
+    Departure {
+        id: "D44",
+        theirs: "no limit of time runs while a debugger is attached to the process",
+        ours: "all of them run; `requestTimeout=\"00:00:00\"` and a long `startupTimeLimit` give a debugger its time",
+        why: "the debuggers of .NET attach in a way that nobody outside of the process can see",
+        tests: &["bad_answers::a_timeout_of_zero_is_none"],
+    },
 ];
