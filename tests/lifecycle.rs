@@ -105,8 +105,11 @@ fn a_second_signal_is_immediate() {
     frontend.log.says("stopping");
     frontend.signal(Signal::TERM);
     frontend.ended(Duration::from_secs(5));
-    assert!(!process.is_alive());
-    assert_eq!(process::with_marker(frontend.marker()), Vec::<i64>::new());
+    // They have been killed; a busy system takes a moment to bury them.
+    assert!(process.ends_within(PATIENCE));
+    eventually("nothing is left", PATIENCE, || {
+        process::with_marker(frontend.marker()).is_empty().then_some(())
+    });
 }
 
 #[test]
