@@ -31,17 +31,17 @@ use std::{
     task::{Context, Poll},
 };
 
-use ancm_tower::contract::{SHUTDOWN_EVENT, SHUTDOWN_PATH, header};
+use ancm_tower::{
+    contract::{SHUTDOWN_EVENT, SHUTDOWN_PATH, header},
+    written_path::without_dots,
+};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{
-    Shutdown,
-    path_base::target::{says, without_dot_segments},
-};
+use crate::{Shutdown, path_base::target::says};
 
 /// Makes [`ShutdownEvent`] services.
 #[derive(Clone, Debug)]
@@ -126,7 +126,7 @@ fn is_shutdown<B>(request: &Request<B>) -> bool {
     events.next().is_some_and(|event| event.as_bytes().eq_ignore_ascii_case(SHUTDOWN_EVENT.as_bytes()))
         && events.next().is_none()
         && request.method().as_str().eq_ignore_ascii_case("POST")
-        && says(&without_dot_segments(request.uri().path()), SHUTDOWN_PATH)
+        && says(&without_dots(request.uri().path()), SHUTDOWN_PATH)
 }
 
 // === impl ResponseFuture ===

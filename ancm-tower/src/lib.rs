@@ -119,6 +119,7 @@ pub mod trace;
 pub mod upgrades;
 pub mod url_limit;
 pub mod windows_auth;
+pub mod written_path;
 
 /// The error of a body that one of our layers watches.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

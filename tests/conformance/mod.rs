@@ -12,6 +12,7 @@ mod defects;
 mod document;
 mod hello;
 mod ports;
+mod refinements;
 mod table;
 mod v1;
 mod wire;
@@ -70,7 +71,7 @@ const SERIES: &[(char, u32)] = &[
 
 /// Everything that we do otherwise.
 fn departures() -> impl Iterator<Item = &'static Departure> {
-    [defects::DEFECTS, counterparts::COUNTERPARTS].into_iter().flatten()
+    [defects::DEFECTS, refinements::REFINEMENTS, counterparts::COUNTERPARTS].into_iter().flatten()
 }
 
 /// All rows: of the module's second version, of its wire tests, of its first version.

@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+use ancm_tower::written_path::without_dots;
 use std::{
     fmt,
     sync::Arc,
@@ -106,7 +107,7 @@ impl<S> Layer<S> for PathBaseLayer {
 impl<S> StripPathBase<S> {
     fn strip(&self, uri: &mut Uri) -> Option<PathBase> {
         let base = self.base.as_ref()?;
-        let path = target::without_dot_segments(uri.path());
+        let path = without_dots(uri.path());
         let rest = target::after_base(&path, base)?;
         let found = &path[..path.len() - rest.len()];
         // Almost every client writes the base as it is configured: that needs no allocation.

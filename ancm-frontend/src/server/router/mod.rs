@@ -13,7 +13,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use ancm_tower::{client::Client, error_page, refusal::Refusal};
+use ancm_tower::{client::Client, error_page, refusal::Refusal, written_path::without_dots};
 use bytes::Bytes;
 use http::{Request, Response, Uri, header::HOST, uri::PathAndQuery};
 use pin_project_lite::pin_project;
@@ -87,12 +87,12 @@ impl Routes {
                     .find(|(_, at)| path_base::is_below(path, at.path_base()))
                     .map(|(index, _)| index);
             }
-            let path = path_base::without_dots(path);
+            let path = without_dots(path);
             let split = |binding: &Binding| path_base::split(&path, binding.path_base());
             let (index, behind) = bindings().find_map(|(index, at)| Some((index, split(at)?)))?;
             let Some(rewritten) = behind.rewritten() else { return Some(index) };
             // Slashes that are plain now may be those around dots.
-            let is_final = path_base::without_dots(&rewritten) == rewritten;
+            let is_final = without_dots(&rewritten) == rewritten;
             *request.uri_mut() = with_path(request.uri(), &rewritten)?;
             if is_final {
                 return Some(index);

@@ -5,7 +5,7 @@
 // ANCM: http.sys chooses the application by a path in which `\` and `%2F` are slashes and repeated slashes are one;
 // IISHttpContext.cs repeats that when it splits the path. Dots are resolved first.
 
-use std::borrow::Cow;
+use ancm_tower::written_path::{is_same_letter, next_char};
 
 /// A path behind a path base.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,40 +83,6 @@ pub(super) fn split<'p>(path: &'p str, base: &str) -> Option<Behind<'p>> {
     Some(found)
 }
 
-/// The path with its `.` and `..` segments resolved (RFC 3986 5.2.4), escaped ones too.
-pub(super) fn without_dots(path: &str) -> Cow<'_, str> {
-    let is_dotted = |segment: &str| is_dots(segment, 1) || is_dots(segment, 2);
-    if !path.starts_with('/') || !path.split('/').any(is_dotted) {
-        return Cow::Borrowed(path);
-    }
-    let mut kept = Vec::new();
-    let mut segments = path.split('/').skip(1).peekable();
-    while let Some(segment) = segments.next() {
-        if !is_dotted(segment) {
-            kept.push(segment);
-            continue;
-        }
-        if is_dots(segment, 2) {
-            kept.pop();
-        }
-        if segments.peek().is_none() {
-            kept.push("");
-        }
-    }
-    Cow::Owned(format!("/{}", kept.join("/")))
-}
-
-/// Whether a segment is this many dots.
-fn is_dots(mut segment: &str, count: usize) -> bool {
-    for _ in 0..count {
-        match next_char(segment) {
-            Some(('.', behind)) => segment = behind,
-            _ => return false,
-        }
-    }
-    segment.is_empty()
-}
-
 /// What follows a slash of any kind, and whether it is a plain one.
 fn strip_slash(path: &str) -> Option<(&str, bool)> {
     if let Some(behind) = path.strip_prefix('/') {
@@ -132,49 +98,11 @@ fn strip_slash(path: &str) -> Option<(&str, bool)> {
     }
 }
 
-/// The first character of a path, decoded, and what is behind it.
-fn next_char(path: &str) -> Option<(char, &str)> {
-    if let Some((character, length)) = escaped_char(path.as_bytes()) {
-        return Some((character, path.get(length..)?));
-    }
-    let mut characters = path.chars();
-    Some((characters.next()?, characters.as_str()))
-}
-
-/// A character at the front that is written as escapes, and how many bytes they take.
-fn escaped_char(path: &[u8]) -> Option<(char, usize)> {
-    let length = match octet(path)? {
-        0x00..=0x7f => 1,
-        0xc2..=0xdf => 2,
-        0xe0..=0xef => 3,
-        0xf0..=0xf4 => 4,
-        _ => return None,
-    };
-    let mut utf8 = [0; 4];
-    for (at, byte) in utf8.iter_mut().take(length).enumerate() {
-        *byte = octet(path.get(3 * at..)?)?;
-    }
-    let character = std::str::from_utf8(&utf8[..length]).ok()?.chars().next()?;
-    (character != '/').then_some((character, 3 * length))
-}
-
-/// The byte that `%XX` at the front stands for.
-fn octet(path: &[u8]) -> Option<u8> {
-    let [b'%', high, low, ..] = path else { return None };
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    Some(digit(high)? << 4 | digit(low)?)
-}
-
-// ANCM: .NET's ordinal comparison; no letter outside ASCII equals one inside it (`ı` is no `I`).
-fn is_same_letter(one: char, other: char) -> bool {
-    if one.is_ascii() || other.is_ascii() {
-        return one.eq_ignore_ascii_case(&other);
-    }
-    one == other || one.to_uppercase().eq(other.to_uppercase())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
+    use ancm_tower::written_path::without_dots;
     use proptest::prelude::*;
 
     use super::*;
