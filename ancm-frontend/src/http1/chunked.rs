@@ -6,6 +6,8 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::room::take;
+
 /// The longest line of sizes and extensions that we read.
 const LINE_LIMIT: usize = 4096;
 /// The longest trailer section.
@@ -62,7 +64,7 @@ impl Chunked {
                     let length = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
                     let left = left - length as u64;
                     *self = if left == 0 { Self::DataEnd } else { Self::Data(left) };
-                    return Ok(Step::Data(buffer.split_to(length).freeze()));
+                    return Ok(Step::Data(take(buffer, length)));
                 }
                 Self::DataEnd => {
                     if !starts_with_line_end(buffer)? {

@@ -1,8 +1,10 @@
 //! HTTP/1.1 on the wire, as far as both sides of the proxy need it: `chunked` reads bodies, `outgoing` writes messages,
-//! `spare` passes maps on, `turn` keeps large ones from holding up the others.
+//! `room` is where they are read, `spare` passes
+//! maps on, `turn` keeps large ones from holding up the others.
 
 pub(crate) mod chunked;
 pub(crate) mod outgoing;
+pub(crate) mod room;
 pub(crate) mod spare;
 pub(crate) mod turn;
 

@@ -5,9 +5,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use tokio::io::ReadBuf;
+use tokio_util::io::poll_read_buf;
 
-use crate::server::{clocks::Phase, io::Shared, spare, stream::ClientStream};
+use crate::{
+    http1::room::with_room,
+    server::{clocks::Phase, io::Shared, stream::ClientStream},
+};
 
 /// Ends the connection without taking the answer from a client that is still sending.
 pub(super) fn close<T: ClientStream>(shared: &Shared<T>, context: &mut Context<'_>) -> Poll<()> {
@@ -32,9 +35,5 @@ pub(super) fn close<T: ClientStream>(shared: &Shared<T>, context: &mut Context<'
 
 /// Reads once; whether the client has ended its side. What it sends is thrown away.
 fn poll_gone<T: ClientStream>(stream: &mut T, context: &mut Context<'_>) -> Poll<bool> {
-    spare::with_room(|room| {
-        let mut buffer = ReadBuf::new(room);
-        let read = Pin::new(stream).poll_read(context, &mut buffer);
-        read.map(|read| read.is_err() || buffer.filled().is_empty())
-    })
+    with_room(|room| poll_read_buf(Pin::new(stream), context, room).map(|read| !matches!(read, Ok(1..))))
 }

@@ -6,19 +6,15 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{BufMut, Bytes};
+use bytes::Bytes;
 use http_body::Frame;
-use tokio_util::io::poll_read_buf;
 
 use super::{Io, incoming::Incoming, keep_waker};
 use crate::{
-    http1::chunked::Step,
+    http1::{chunked::Step, room},
     server::{body::BodyError, clocks::Clocks, head_guard::Framing, stream::ClientStream},
 };
 
-/// Read at once at first; doubled as long as the client fills it.
-const FIRST_READ: usize = 16 * 1024;
-const LARGEST_READ: usize = 256 * 1024;
 const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 
 // === impl Io ===
@@ -26,18 +22,13 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 impl<T: ClientStream> Io<T> {
     /// Reads once into the buffer; false at the end of the stream.
     fn poll_fill(&mut self, clocks: &Clocks, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        self.read.reserve(self.room);
-        let mut buffer = (&mut self.read).limit(self.room);
-        match poll_read_buf(Pin::new(&mut self.stream), context, &mut buffer)? {
+        match room::poll_fill(&mut self.stream, context, &mut self.read)? {
             Poll::Pending => {
                 clocks.reading();
                 Poll::Pending
             }
             Poll::Ready(count) => {
                 clocks.heard();
-                if count == self.room {
-                    self.room = (self.room * 2).min(LARGEST_READ);
-                }
                 Poll::Ready(Ok(count > 0))
             }
         }
@@ -128,7 +119,6 @@ impl<T> Io<T> {
     /// Begins with the body of a request whose head has been read; its number.
     pub(in crate::server) fn begin_body(&mut self, framing: Framing, invite: bool) -> u64 {
         self.number += 1;
-        self.room = FIRST_READ;
         self.body = Incoming::framed(framing);
         let invite = invite && !self.is_body_read() && self.read.is_empty();
         self.invitation = if invite { CONTINUE } else { b"" };

@@ -7,19 +7,24 @@ use std::{
 };
 
 use ancm_tower::refusal::Refusal;
-use bytes::{Bytes, BytesMut};
-use tokio::io::ReadBuf;
+use bytes::{Buf, Bytes, BytesMut};
+use tokio_util::io::poll_read_buf;
 
 use super::{Io, incoming::Incoming};
-use crate::server::{
-    clocks::Clocks,
-    head_guard::{Fault, Line},
-    spare,
-    stream::ClientStream,
+use crate::{
+    http1::room::with_room,
+    server::{
+        clocks::Clocks,
+        head_guard::{Fault, Line},
+        spare,
+        stream::ClientStream,
+    },
 };
 
 /// The longest head that is read at all; what the backend takes is less, and is for the stack to judge.
 const LONGEST_HEAD: usize = 128 * 1024;
+/// So much behind a head is copied: it may have to wait for long, and would hold up the thread's room.
+const COPIED: usize = 4 * 1024;
 
 /// What came instead of silence.
 #[derive(Debug)]
@@ -69,7 +74,7 @@ impl<T: ClientStream> Io<T> {
                     Ok(None) => clocks.received(),
                 }
             }
-            if let Some(arrival) = ready!(spare::with_room(|room| self.poll_more(room, clocks, context)))? {
+            if let Some(arrival) = ready!(with_room(|room| self.poll_more(room, clocks, context)))? {
                 return Poll::Ready(Ok(arrival));
             }
         }
@@ -78,33 +83,37 @@ impl<T: ClientStream> Io<T> {
     /// Reads once. A head that comes whole, as nearly all do, is looked at where it lies; none: look again.
     fn poll_more(
         &mut self,
-        room: &mut [u8],
+        room: &mut BytesMut,
         clocks: &Clocks,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Option<Arrival>>> {
-        let mut buffer = ReadBuf::new(room);
-        if Pin::new(&mut self.stream).poll_read(context, &mut buffer)?.is_pending() {
+        let Poll::Ready(count) = poll_read_buf(Pin::new(&mut self.stream), context, room)? else {
             clocks.reading();
             return Poll::Pending;
-        }
+        };
         clocks.heard();
-        let bytes = buffer.filled();
-        if bytes.is_empty() {
+        if count == 0 {
             return Poll::Ready(Ok(Some(Arrival::End)));
         }
-        let arrival = match self.read.is_empty().then(|| self.head.follow(bytes)) {
+        let arrival = match self.read.is_empty().then(|| self.head.follow(room)) {
             Some(Err(fault)) => Some(bad(fault)),
             Some(Ok(Some(length))) => {
-                self.read.extend_from_slice(&bytes[length..]);
-                Some(Arrival::Head(Bytes::copy_from_slice(&bytes[..length])))
+                let head = Bytes::copy_from_slice(&room[..length]);
+                room.advance(length);
+                if room.len() > COPIED {
+                    self.read = room.split();
+                } else {
+                    self.read.extend_from_slice(room);
+                }
+                Some(Arrival::Head(head))
             }
             Some(Ok(None)) => {
                 clocks.received();
-                self.read.extend_from_slice(bytes);
+                self.read.extend_from_slice(room);
                 None
             }
             None => {
-                self.read.extend_from_slice(bytes);
+                self.read.extend_from_slice(room);
                 None
             }
         };

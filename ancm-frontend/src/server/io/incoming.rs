@@ -3,7 +3,10 @@
 use bytes::BytesMut;
 
 use crate::{
-    http1::chunked::{Chunked, Step},
+    http1::{
+        chunked::{Chunked, Step},
+        room::take,
+    },
     server::{
         body::BodyError,
         head_guard::{ChunkedGuard, Framing},
@@ -46,7 +49,7 @@ impl Incoming {
             Self::Length(left) => {
                 let length = usize::try_from(*left).unwrap_or(usize::MAX).min(read.len());
                 *left -= length as u64;
-                Step::Data(read.split_to(length).freeze())
+                Step::Data(take(read, length))
             }
             Self::Chunked { guard, decoder, guarded } => {
                 *guarded += guard.follow(&read[*guarded..]).map_err(BodyError::Refused)?;

@@ -15,10 +15,11 @@ use std::{
 
 use bytes::BytesMut;
 use tokio::io::ReadBuf;
+use tokio_util::io::poll_read_buf;
 
 use self::incoming::Incoming;
-use super::{clocks::Clocks, head_guard::HeadReader, spare, stream::ClientStream};
-use crate::http1::hand_out;
+use super::{clocks::Clocks, head_guard::HeadReader, stream::ClientStream};
+use crate::http1::{hand_out, room::with_room};
 
 mod body;
 mod head;
@@ -37,8 +38,6 @@ pub(super) struct Io<T> {
     body: Incoming,
     /// The request that the body belongs to.
     number: u64,
-    /// How much to read of a body at once.
-    room: usize,
     /// What is left to say before the client sends the body.
     invitation: &'static [u8],
     /// It has been said, though perhaps not flushed.
@@ -60,24 +59,21 @@ impl<T: ClientStream> Io<T> {
             keep_waker(&mut self.connection, context);
             return Poll::Pending;
         }
-        spare::with_room(|room| {
-            let mut buffer = ReadBuf::new(room);
-            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
-                Poll::Pending => {
-                    clocks.reading();
-                    Poll::Pending
-                }
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    clocks.heard();
-                    self.read.extend_from_slice(buffer.filled());
-                    Poll::Pending
-                }
-                Poll::Ready(Ok(())) => {
-                    clocks.client_ended();
-                    Poll::Pending
-                }
-                Poll::Ready(Err(_)) => Poll::Ready(()),
+        with_room(|room| match poll_read_buf(Pin::new(&mut self.stream), context, room) {
+            Poll::Pending => {
+                clocks.reading();
+                Poll::Pending
             }
+            Poll::Ready(Ok(count)) if count > 0 => {
+                clocks.heard();
+                self.read.extend_from_slice(room);
+                Poll::Pending
+            }
+            Poll::Ready(Ok(_)) => {
+                clocks.client_ended();
+                Poll::Pending
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(()),
         })
     }
 
@@ -116,7 +112,6 @@ impl<T> Io<T> {
             head: HeadReader::new(),
             body: Incoming::Done,
             number: 0,
-            room: 0,
             invitation: b"",
             unflushed: false,
             abandoned: false,

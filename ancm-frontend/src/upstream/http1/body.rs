@@ -21,7 +21,10 @@ use super::{
     wire::Wire,
 };
 use crate::{
-    http1::chunked::{Chunked, Step},
+    http1::{
+        chunked::{Chunked, Step},
+        room::take,
+    },
     upstream::Reclaim,
 };
 
@@ -83,10 +86,10 @@ impl Http1Body {
             Framing::Length(left) => {
                 let length = usize::try_from(*left).unwrap_or(usize::MAX).min(buffered);
                 *left -= length as u64;
-                Ok(Step::Data(wire.read.split_to(length).freeze()))
+                Ok(Step::Data(take(&mut wire.read, length)))
             }
             Framing::Chunked(chunked) => Ok(chunked.step(&mut wire.read)?),
-            Framing::Close => Ok(Step::Data(wire.read.split().freeze())),
+            Framing::Close => Ok(Step::Data(take(&mut wire.read, buffered))),
         }
     }
 }

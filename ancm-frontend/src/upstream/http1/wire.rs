@@ -3,21 +3,18 @@
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use tokio::{
     io::{AsyncRead, ReadBuf},
     net::{TcpStream, tcp::OwnedReadHalf, tcp::OwnedWriteHalf},
 };
-use tokio_util::io::poll_read_buf;
 
 use super::head::Line;
+use crate::http1::room;
 
-/// Read at once at first; doubled as long as the backend fills it, halved when it does not nearly.
-const FIRST_READ: usize = 8 * 1024;
-const LARGEST_READ: usize = 256 * 1024;
 /// The largest head of a request whose buffer is kept for the next one.
 const KEPT_HEAD: usize = 8 * 1024;
 
@@ -26,8 +23,6 @@ const KEPT_HEAD: usize = 8 * 1024;
 pub(super) struct Wire {
     pub(super) stream: Stream,
     pub(super) read: BytesMut,
-    /// How much to read at once.
-    room: usize,
     /// The buffer of the last request's head.
     pub(super) head: Vec<u8>,
     /// Room for what a head consists of.
@@ -46,21 +41,12 @@ pub(super) enum Stream {
 impl Wire {
     pub(super) fn new(stream: TcpStream) -> Self {
         let stream = Stream::Whole(stream);
-        Self { stream, read: BytesMut::new(), room: FIRST_READ, head: Vec::new(), lines: Vec::new() }
+        Self { stream, read: BytesMut::new(), head: Vec::new(), lines: Vec::new() }
     }
 
-    /// Reads once into the buffer; 0 is the end. While there is nothing to read, no room is held for it.
+    /// Reads once; 0 is the end.
     pub(super) fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        ready!(self.stream.tcp().poll_read_ready(context))?;
-        self.read.reserve(self.room);
-        let mut buffer = (&mut self.read).limit(self.room);
-        let count = ready!(poll_read_buf(Pin::new(&mut self.stream), context, &mut buffer))?;
-        if count == self.room {
-            self.room = (self.room * 2).min(LARGEST_READ);
-        } else if count < self.room / 4 {
-            self.room = (self.room / 2).max(FIRST_READ);
-        }
-        Poll::Ready(Ok(count))
+        room::poll_fill(&mut self.stream, context, &mut self.read)
     }
 
     /// Gives away the end that writes; `None` if it has been given already.
@@ -78,13 +64,10 @@ impl Wire {
 
     /// What a large exchange needed is not kept for small ones.
     pub(super) fn shrink(&mut self) {
-        if self.read.capacity() > FIRST_READ {
-            self.read = BytesMut::new();
-        }
+        self.read = BytesMut::new();
         if self.head.capacity() > KEPT_HEAD {
             self.head = Vec::new();
         }
-        self.room = FIRST_READ;
     }
 }
 
