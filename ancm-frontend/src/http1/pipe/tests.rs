@@ -46,7 +46,7 @@ async fn bytes_go_from_socket_to_socket_whatever_the_recipient_takes_at_once() {
         drop(origin);
     };
     let mut read = Vec::new();
-    let (_, _, count) = tokio::join!(sending, moving, recipient.read_to_end(&mut read));
+    let ((), (), count) = tokio::join!(sending, moving, recipient.read_to_end(&mut read));
     assert_eq!(count.unwrap(), text.len());
     assert!(read == text, "it is not what was sent");
 }
