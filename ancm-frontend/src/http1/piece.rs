@@ -88,7 +88,7 @@ impl Buf for Piece {
     fn advance(&mut self, count: usize) {
         if let Kind::Memory(bytes) = &mut self.0 {
             bytes.advance(count);
-        } else {
+        } else if count > 0 {
             let mut bytes = std::mem::replace(self, Self::empty()).into_memory();
             bytes.advance(count);
             *self = bytes.into();
@@ -110,6 +110,13 @@ mod tests {
         piece.advance(6);
         assert_eq!(piece.copy_to_bytes(5), "world");
         assert!(!piece.has_remaining());
+    }
+
+    #[tokio::test]
+    async fn what_nobody_looks_into_stays_in_its_pipe() {
+        let mut piece = Piece::from(piped(b"hello world").await);
+        piece.advance(0);
+        assert_eq!((piece.remaining(), piece.memory()), (11, None));
     }
 
     #[tokio::test]

@@ -1,12 +1,13 @@
 //! A message on its way out: a head, and a body that is framed as it comes.
 
 use std::{
+    collections::VecDeque,
     io::{self, IoSlice, Write as _},
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use bytes::Buf;
+use bytes::{Buf, Bytes};
 use http::HeaderMap;
 use tokio::{
     io::AsyncWrite,
@@ -15,10 +16,12 @@ use tokio::{
 
 use super::piece::Piece;
 
-/// A piece up to this size is copied behind what is to be written before it, so that one plain write takes all.
-const COPIED: usize = 4 * 1024;
+/// A piece up to this size is copied to what is written around it.
+const COPIED: usize = 2 * 1024;
 /// How much may wait to be written before no further piece is taken.
-const HELD: usize = 32 * 1024;
+const HELD: usize = 64 * 1024;
+/// How much goes out by one call at the most: pieces, and what is written around them.
+const SLICES: usize = 32;
 
 /// What a message can be written to.
 pub trait Recipient: AsyncWrite + Unpin {
@@ -43,12 +46,12 @@ pub(crate) enum Framing {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     framing: Framing,
-    /// What is to be written before `data`: the head, small pieces, the size of a chunk.
-    before: Vec<u8>,
+    /// All but the large pieces: the head, sizes and ends of chunks, small pieces.
+    text: Vec<u8>,
+    /// How much of that has been written.
     written: usize,
-    data: Piece,
-    /// What is to be written after `data`: the line end of a chunk.
-    after: &'static [u8],
+    /// The large pieces, each with its place in the text.
+    pieces: VecDeque<(usize, Piece)>,
     ended: bool,
     /// How many bytes have been written.
     count: u64,
@@ -73,7 +76,7 @@ impl Recipient for OwnedWriteHalf {
 impl Outgoing {
     /// Begins with this head.
     pub(crate) fn new(head: Vec<u8>, framing: Framing) -> Self {
-        Self { framing, before: head, written: 0, data: Piece::empty(), after: b"", ended: false, count: 0 }
+        Self { framing, text: head, written: 0, pieces: VecDeque::new(), ended: false, count: 0 }
     }
 
     /// Whether even one byte has been written.
@@ -93,19 +96,20 @@ impl Outgoing {
 
     /// Whether all that it has been given is written.
     pub(crate) fn is_written(&self) -> bool {
-        self.is_begun_by_data() && !self.data.has_remaining() && self.after.is_empty()
+        self.written == self.text.len() && self.pieces.is_empty()
     }
 
-    /// Whether the next piece can be taken: what is there already goes out together with what comes at once.
+    /// Whether the next piece can be taken: what is there at once goes out together.
     pub(crate) fn has_room(&self) -> bool {
-        // Small pieces could pile up for a recipient that does not read.
-        let holds_much = self.before.len() > HELD && !self.is_written();
-        !self.ended && !self.data.has_remaining() && self.after.is_empty() && !holds_much
+        // A pipe's content goes out alone.
+        let held = |(_, piece): &(usize, Piece)| piece.memory().map_or(HELD, Bytes::len);
+        let is_full = || self.text.len() + self.pieces.iter().map(held).sum::<usize>() >= HELD;
+        !self.ended && (self.is_written() || !is_full())
     }
 
     /// The buffer, to be used again.
     pub(crate) fn take_buffer(&mut self) -> Vec<u8> {
-        let mut buffer = std::mem::take(&mut self.before);
+        let mut buffer = std::mem::take(&mut self.text);
         buffer.clear();
         self.written = 0;
         buffer
@@ -124,19 +128,16 @@ impl Outgoing {
                 let rest = left.checked_sub(data.remaining() as u64);
                 *left = rest.ok_or("it is longer than was said")?;
             }
-            Framing::Chunked => {
-                // Cannot fail: it is memory.
-                let _ = write!(self.before, "{:X}\r\n", data.remaining());
-                self.after = b"\r\n";
-            }
+            // Cannot fail: it is memory.
+            Framing::Chunked => drop(write!(self.text, "{:X}\r\n", data.remaining())),
             Framing::Close => {}
         }
         match data.memory().filter(|data| data.len() <= COPIED) {
-            Some(small) => {
-                self.before.extend_from_slice(small);
-                self.before.extend_from_slice(std::mem::take(&mut self.after));
-            }
-            None => self.data = data,
+            Some(small) => self.text.extend_from_slice(small),
+            None => self.pieces.push_back((self.text.len(), data)),
+        }
+        if self.framing == Framing::Chunked {
+            self.text.extend_from_slice(b"\r\n");
         }
         Ok(())
     }
@@ -147,33 +148,27 @@ impl Outgoing {
         match self.framing {
             Framing::Length(0) | Framing::Close => {}
             Framing::Length(_) => return Err("it is shorter than was said"),
-            Framing::Chunked if !self.data.has_remaining() => {
+            Framing::Chunked => {
                 self.compact();
                 self.last_chunk(trailers);
             }
-            Framing::Chunked => self.after = b"\r\n0\r\n\r\n",
         }
         Ok(())
     }
 
     fn last_chunk(&mut self, trailers: Option<&HeaderMap>) {
-        self.before.extend_from_slice(b"0\r\n");
+        self.text.extend_from_slice(b"0\r\n");
         for (name, value) in trailers.into_iter().flatten() {
-            field(&mut self.before, name.as_str(), value.as_bytes());
+            field(&mut self.text, name.as_str(), value.as_bytes());
         }
-        self.before.extend_from_slice(b"\r\n");
+        self.text.extend_from_slice(b"\r\n");
     }
 
     fn compact(&mut self) {
-        if self.is_begun_by_data() {
-            self.before.clear();
+        if self.is_written() {
+            self.text.clear();
             self.written = 0;
         }
-    }
-
-    /// Whether nothing is left to write before the data.
-    fn is_begun_by_data(&self) -> bool {
-        self.written == self.before.len()
     }
 
     /// Writes until nothing is left of what it has been given.
@@ -192,9 +187,7 @@ impl Outgoing {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.count += count as u64;
-            if moved.is_none() {
-                self.wrote(count);
-            }
+            self.wrote(if moved.is_some() { 0 } else { count });
         }
         Poll::Ready(Ok(()))
     }
@@ -205,11 +198,13 @@ impl Outgoing {
         context: &mut Context<'_>,
         stream: &W,
     ) -> Poll<io::Result<Option<usize>>> {
-        let next = self.is_begun_by_data().then(|| self.data.piped_mut()).flatten();
-        match (next, stream.socket()) {
-            (Some(piped), Some(socket)) if piped.len() > 0 => piped.poll_move(socket, context),
-            _ => Poll::Ready(Ok(None)),
+        if let Some((place, piece)) = self.pieces.front_mut()
+            && *place == self.written
+            && let (Some(piped), Some(socket)) = (piece.piped_mut(), stream.socket())
+        {
+            return piped.poll_move(socket, context);
         }
+        Poll::Ready(Ok(None))
     }
 
     fn poll_write_some<W: AsyncWrite>(
@@ -217,32 +212,52 @@ impl Outgoing {
         context: &mut Context<'_>,
         stream: Pin<&mut W>,
     ) -> Poll<io::Result<usize>> {
-        let before = &self.before[self.written..];
-        if !before.is_empty() && self.data.memory().is_none() {
-            return stream.poll_write(context, before);
+        let Some((place, first)) = self.pieces.front() else {
+            return stream.poll_write(context, &self.text[self.written..]);
+        };
+        let is_alone = self.pieces.len() == 1 && *place == self.text.len();
+        if is_alone && self.written == *place {
+            return stream.poll_write(context, first.chunk());
         }
-        let data = self.data.chunk();
-        if data.is_empty() && self.after.is_empty() {
-            return stream.poll_write(context, before);
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut filled = 0;
+        for slice in self.slices().filter(|slice| !slice.is_empty()).take(SLICES) {
+            slices[filled] = IoSlice::new(slice);
+            filled += 1;
         }
-        if before.is_empty() && self.after.is_empty() {
-            return stream.poll_write(context, data);
-        }
-        let slices = [IoSlice::new(before), IoSlice::new(data), IoSlice::new(self.after)];
-        let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or_default();
-        stream.poll_write_vectored(context, &slices[first..])
+        stream.poll_write_vectored(context, &slices[..filled])
     }
 
+    /// What is left to write, in its order, up to what lies in a pipe unless that comes first.
+    fn slices(&self) -> impl Iterator<Item = &[u8]> {
+        let place = |number: usize| self.pieces.get(number).map_or(self.text.len(), |(place, _)| *place);
+        let piece = |number: usize| self.pieces.get(number).map_or(&[][..], |(_, piece)| piece.chunk());
+        let piped = self.pieces.iter().position(|(_, piece)| piece.memory().is_none());
+        let first_is_piped = piped == Some(0) && self.written == place(0);
+        let until = piped.filter(|_| !first_is_piped).unwrap_or(self.pieces.len());
+        (0..=until).flat_map(move |number| {
+            let begin = if number == 0 { self.written } else { place(number - 1) };
+            let text = &self.text[begin..place(number)];
+            [text, if number < until { piece(number) } else { &[] }]
+        })
+    }
+
+    /// So much has been written of what comes next.
     fn wrote(&mut self, mut count: usize) {
-        let mut step = |length: usize| {
-            let step = count.min(length);
-            count -= step;
-            step
-        };
-        self.written += step(self.before.len() - self.written);
-        let data = step(self.data.remaining());
-        self.data.advance(data);
-        self.after = &self.after[step(self.after.len())..];
+        loop {
+            let place = self.pieces.front().map_or(self.text.len(), |(place, _)| *place);
+            let text = count.min(place - self.written);
+            self.written += text;
+            count -= text;
+            let Some((_, piece)) = self.pieces.front_mut().filter(|_| self.written == place) else { return };
+            let data = count.min(piece.remaining());
+            piece.advance(data);
+            count -= data;
+            if piece.has_remaining() {
+                return;
+            }
+            self.pieces.pop_front();
+        }
     }
 }
 
