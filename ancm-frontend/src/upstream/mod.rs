@@ -118,7 +118,8 @@ pin_project! {
 pin_project! {
     #[project = KindProj]
     enum Kind<C: Client<SentBody<B>>, B> {
-        Connecting { connect: C::Connect, request: Option<Request<SentBody<B>>> },
+        // Boxed: most requests find a connection that is idle.
+        Connecting { connect: C::Connect, request: Option<Box<Request<SentBody<B>>>> },
         Exchanging { #[pin] exchange: C::Exchange },
         Refused { refusal: Option<Refusal> },
     }
@@ -173,7 +174,7 @@ where
             Some(connection) => Kind::Exchanging { exchange: client.exchange(connection, request) },
             None => Kind::Connecting {
                 connect: client.connect(ticket.backend().backend().address),
-                request: Some(request),
+                request: Some(Box::new(request)),
             },
         };
         ResponseFuture { client, tunnels, ticket: Some(ticket), sent, upgrade, kind }
@@ -199,7 +200,7 @@ where
                 }
                 KindProj::Connecting { connect, request } => {
                     let connected = ready!(Pin::new(connect).poll(context));
-                    let request = request.take().expect("connects once");
+                    let request = *request.take().expect("connects once");
                     // Another process may have got the port of one that has died; it must not see the token.
                     match connected {
                         Ok(connection) if is_alive(this.ticket.as_ref()) => {

@@ -33,7 +33,7 @@ use crate::{
 
 /// An answer's body, and the connection that it comes by.
 pub struct Http1Body {
-    wire: Option<Wire>,
+    wire: Option<Box<Wire>>,
     /// Sends what is left of the request; ends with the body.
     sending: Option<AbortOnDropHandle<Result<(), PumpError>>>,
     framing: Framing,
@@ -43,12 +43,12 @@ pub struct Http1Body {
 // === impl Http1Body ===
 
 impl Http1Body {
-    pub(super) fn new(wire: Wire, framing: Framing, keep_alive: bool) -> Self {
+    pub(super) fn new(wire: Box<Wire>, framing: Framing, keep_alive: bool) -> Self {
         Self { wire: Some(wire), sending: None, framing, keep_alive }
     }
 
     /// The answer came before the whole of the request was sent: goes on sending while it is read, and not.
-    pub(super) fn sending<B>(wire: Wire, pump: Pump<B>, framing: Framing) -> Self
+    pub(super) fn sending<B>(wire: Box<Wire>, pump: Pump<B>, framing: Framing) -> Self
     where
         B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
@@ -58,7 +58,7 @@ impl Http1Body {
         Self { wire: Some(wire), sending, framing, keep_alive: false }
     }
 
-    pub(super) fn take_wire(&mut self) -> Option<Wire> {
+    pub(super) fn take_wire(&mut self) -> Option<Box<Wire>> {
         self.wire.take()
     }
 
@@ -81,7 +81,7 @@ impl Http1Body {
 
     /// Takes what has come of a large body into a pipe, if that will do as well.
     fn poll_piped(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Moved>> {
-        match (&mut self.framing, &self.wire) {
+        match (&mut self.framing, self.wire.as_deref()) {
             (Framing::Length(left), Some(Wire { stream: Stream::Whole(stream), .. }))
                 if *left >= pipe::LEAST as u64 && pipe::is_offered() =>
             {

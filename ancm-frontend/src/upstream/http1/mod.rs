@@ -50,12 +50,12 @@ pub struct Http1Client<B> {
 /// A connection that is idle.
 #[derive(Debug)]
 pub struct Http1Connection {
-    wire: Wire,
+    wire: Box<Wire>,
 }
 
 /// A request on its way, until the head of its answer has come.
 pub struct Exchange<B> {
-    wire: Option<Wire>,
+    wire: Option<Box<Wire>>,
     sending: Sending<B>,
     method: Method,
 }
@@ -104,10 +104,11 @@ where
     type Connection = Http1Connection;
     type Body = Http1Body;
     type Connect = Pin<Box<dyn Future<Output = io::Result<Http1Connection>> + Send>>;
-    type Exchange = Exchange<B>;
+    /// Boxed, since a request is large, and all the layers' futures around it would be as large.
+    type Exchange = Box<Exchange<B>>;
 
     fn connect(&self, address: SocketAddr) -> Self::Connect {
-        Box::pin(async move { Ok(Http1Connection { wire: Wire::new(dial(address).await?) }) })
+        Box::pin(async move { Ok(Http1Connection { wire: Box::new(Wire::new(dial(address).await?)) }) })
     }
 
     fn reuse(connection: &Http1Connection) -> Reuse {
@@ -118,15 +119,15 @@ where
         }
     }
 
-    fn exchange(&self, connection: Http1Connection, request: Request<B>) -> Exchange<B> {
+    fn exchange(&self, connection: Http1Connection, request: Request<B>) -> Box<Exchange<B>> {
         let method = request.method().clone();
         let request = Some(request.into_parts());
         let sending = Sending { request, pump: None, broken: false };
-        Exchange { wire: Some(connection.wire), sending, method }
+        Box::new(Exchange { wire: Some(connection.wire), sending, method })
     }
 
     fn switch(response: &mut Response<Http1Body>) -> Switch {
-        let switched = match response.body_mut().take_wire() {
+        let switched = match response.body_mut().take_wire().map(|wire| *wire) {
             Some(Wire { stream: Stream::Whole(stream), read, .. }) => Switched::new(read, stream),
             // The request is still being sent: it was none that can switch.
             _ => Err(io::ErrorKind::NotConnected.into()),
@@ -138,7 +139,7 @@ where
 // === impl Http1Connection ===
 
 impl Http1Connection {
-    fn idle(mut wire: Wire) -> Self {
+    fn idle(mut wire: Box<Wire>) -> Self {
         wire.shrink();
         Self { wire }
     }

@@ -23,7 +23,7 @@ const WITH_HEAD: usize = 8 * 1024 + pipe::LEAST;
 /// The largest head of a request whose buffer is kept for the next one.
 const KEPT_HEAD: usize = 8 * 1024;
 
-/// A socket and its buffers.
+/// A socket and its buffers; boxed once, since it moves from the pool to the request and back.
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) stream: Stream,
@@ -60,7 +60,7 @@ impl Wire {
     }
 
     /// Gives away the end that writes; `None` if it has been given already.
-    pub(super) fn split(mut self) -> (Self, Option<OwnedWriteHalf>) {
+    pub(super) fn split(mut self: Box<Self>) -> (Box<Self>, Option<OwnedWriteHalf>) {
         let (stream, write) = match self.stream {
             Stream::Whole(stream) => {
                 let (read, write) = stream.into_split();
