@@ -15,8 +15,13 @@ use super::head_guard::{Fault, Framing};
 /// A request's body.
 #[derive(Default)]
 pub struct ClientBody {
-    /// `None` once it has ended.
-    source: Option<Arc<dyn Source>>,
+    /// `None` once it has ended; boxed, so that a request without a body has less to move.
+    coming: Option<Box<Coming>>,
+}
+
+/// What has not ended.
+struct Coming {
+    source: Arc<dyn Source>,
     number: u64,
     /// What is still to come, if it is known.
     left: Option<u64>,
@@ -60,14 +65,13 @@ impl ClientBody {
     pub(super) fn new(source: Arc<dyn Source>, number: u64, framing: Framing) -> Self {
         match framing {
             Framing::Unsaid | Framing::Length(0) => Self::default(),
-            Framing::Length(length) => Self { source: Some(source), number, left: Some(length) },
-            Framing::Chunked => Self { source: Some(source), number, left: None },
+            Framing::Length(length) => Self::coming(Coming { source, number, left: Some(length) }),
+            Framing::Chunked => Self::coming(Coming { source, number, left: None }),
         }
     }
 
-    fn end(&mut self) {
-        self.source = None;
-        self.left = None;
+    fn coming(coming: Coming) -> Self {
+        Self { coming: Some(Box::new(coming)) }
     }
 }
 
@@ -79,40 +83,37 @@ impl Body for ClientBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let this = &mut *self;
-        let Some(source) = &this.source else { return Poll::Ready(None) };
-        let frame = source.poll_frame(this.number, context);
-        match &frame {
+        let Some(coming) = &mut self.coming else { return Poll::Ready(None) };
+        let frame = coming.source.poll_frame(coming.number, context);
+        let ended = match &frame {
             Poll::Ready(Some(Ok(frame))) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
-                this.left = this.left.map(|left| left.saturating_sub(length));
-                if this.left == Some(0) || frame.is_trailers() {
-                    this.end();
-                }
+                coming.left = coming.left.map(|left| left.saturating_sub(length));
+                coming.left == Some(0) || frame.is_trailers()
             }
-            Poll::Ready(None | Some(Err(_))) => this.end(),
-            Poll::Pending => {}
+            Poll::Ready(None | Some(Err(_))) => true,
+            Poll::Pending => false,
+        };
+        if ended {
+            self.coming = None;
         }
         frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.source.is_none()
+        self.coming.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match (&self.source, self.left) {
-            (None, _) => SizeHint::with_exact(0),
-            (Some(_), Some(left)) => SizeHint::with_exact(left),
-            (Some(_), None) => SizeHint::default(),
-        }
+        let Some(coming) = &self.coming else { return SizeHint::with_exact(0) };
+        coming.left.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 impl Drop for ClientBody {
     fn drop(&mut self) {
-        if let Some(source) = &self.source {
-            source.dropped(self.number);
+        if let Some(coming) = &self.coming {
+            coming.source.dropped(coming.number);
         }
     }
 }

@@ -29,9 +29,10 @@ pin_project! {
         #[pin]
         inner: B,
         sent: Sent,
-        abandon: CancellationToken,
-        #[pin]
-        abandoned: Option<WaitForCancellationFutureOwned>,
+        // Nobody abandons a request without a body.
+        abandon: Option<CancellationToken>,
+        // Boxed and late: most pieces of a body are there when they are asked for.
+        abandoned: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     }
 }
 
@@ -84,7 +85,8 @@ impl<B: Body> SentBody<B> {
     /// Watches over `inner`; it is cut when `abandon` is cancelled.
     pub fn new(inner: B, abandon: &CancellationToken) -> (Self, Sent) {
         let sent = Sent::of(&inner);
-        (Self { inner, sent: sent.clone(), abandon: abandon.clone(), abandoned: None }, sent)
+        let abandon = (!inner.is_end_stream()).then(|| abandon.clone());
+        (Self { inner, sent: sent.clone(), abandon, abandoned: None }, sent)
     }
 
     /// The body as it came.
@@ -108,7 +110,7 @@ where
         let mut this = self.project();
         match this.inner.as_mut().poll_frame(context) {
             Poll::Ready(Some(Ok(mut frame))) => {
-                this.abandoned.set(None);
+                *this.abandoned = None;
                 if let Some(trailers) = frame.trailers_mut() {
                     hop::prepare_trailers(trailers);
                 }
@@ -125,9 +127,10 @@ where
             Poll::Pending => {
                 // Only an upload that waits for its client pays for this.
                 if this.abandoned.is_none() {
-                    this.abandoned.set(Some(this.abandon.clone().cancelled_owned()));
+                    let wait = |abandon: &CancellationToken| Box::pin(abandon.clone().cancelled_owned());
+                    *this.abandoned = this.abandon.as_ref().map(wait);
                 }
-                match this.abandoned.as_pin_mut().map(|abandoned| abandoned.poll(context)) {
+                match this.abandoned.as_mut().map(|abandoned| abandoned.as_mut().poll(context)) {
                     Some(Poll::Ready(())) => {
                         Poll::Ready(Some(Err("the application is being stopped".into())))
                     }

@@ -19,10 +19,16 @@ pin_project! {
     pub struct LimitedBody<B> {
         #[pin]
         inner: B,
-        limit: u64,
-        remaining: u64,
-        exceeds: Option<oneshot::Sender<()>>,
+        // Only where there is a body, and boxed: a request without one has less to move.
+        count: Option<Box<Count>>,
     }
+}
+
+#[derive(Debug)]
+struct Count {
+    limit: u64,
+    remaining: u64,
+    exceeds: Option<oneshot::Sender<()>>,
 }
 
 /// The error of a [`LimitedBody`] that is too long.
@@ -34,8 +40,12 @@ pub struct LimitExceeded {
 // === impl LimitedBody ===
 
 impl<B> LimitedBody<B> {
-    pub(super) fn new(inner: B, limit: u64, exceeds: Option<oneshot::Sender<()>>) -> Self {
-        Self { inner, limit, remaining: limit, exceeds }
+    pub(super) fn new(inner: B, limit: u64, exceeds: Option<oneshot::Sender<()>>) -> Self
+    where
+        B: Body,
+    {
+        let count = (!inner.is_end_stream()).then(|| Box::new(Count { limit, remaining: limit, exceeds }));
+        Self { inner, count }
     }
 
     /// The body without its limit.
@@ -59,18 +69,19 @@ where
         let this = self.project();
         let frame = ready!(this.inner.poll_frame(cx)).transpose().map_err(Into::<BoxError>::into)?;
         let Some(frame) = frame else { return Poll::Ready(None) };
+        let Some(count) = this.count else { return Poll::Ready(Some(Ok(frame))) };
         let length = frame.data_ref().map_or(0, |data| data.remaining() as u64);
-        if let Some(remaining) = this.remaining.checked_sub(length) {
-            *this.remaining = remaining;
+        if let Some(remaining) = count.remaining.checked_sub(length) {
+            count.remaining = remaining;
             return Poll::Ready(Some(Ok(frame)));
         }
         // Whoever goes on reading gets no further piece either, however small.
-        *this.remaining = 0;
-        if let Some(exceeds) = this.exceeds.take() {
+        count.remaining = 0;
+        if let Some(exceeds) = count.exceeds.take() {
             // Nobody listens any more once the head of the answer is out.
             let _ = exceeds.send(());
         }
-        Poll::Ready(Some(Err(LimitExceeded { limit: *this.limit }.into())))
+        Poll::Ready(Some(Err(LimitExceeded { limit: count.limit }.into())))
     }
 
     fn is_end_stream(&self) -> bool {
