@@ -32,7 +32,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -184,7 +184,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         match self.project().kind.project() {
-            KindProj::Online { future } => Poll::Ready(ready!(future.poll(cx))),
+            KindProj::Online { future } => future.poll(cx),
             KindProj::Offline { page } => Poll::Ready(Ok(page.to_response())),
         }
     }

@@ -74,18 +74,18 @@ pub struct HeadLimit<S> {
 pin_project! {
     /// The future of [`HeadLimit`].
     #[derive(Debug)]
-    pub struct ResponseFuture<F, B> {
+    pub struct ResponseFuture<F> {
         #[pin]
-        kind: Kind<F, B>,
+        kind: Kind<F>,
     }
 }
 
 pin_project! {
     #[project = KindProjection]
     #[derive(Debug)]
-    enum Kind<F, B> {
+    enum Kind<F> {
         Within { #[pin] future: F },
-        Refused { response: Option<Response<B>> },
+        Refused { refusal: Option<Refusal> },
     }
 }
 
@@ -154,7 +154,7 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResBody>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -163,7 +163,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let kind = match self.limits.exceeded_by(&request) {
             None => Kind::Within { future: self.inner.call(request) },
-            Some(refusal) => Kind::Refused { response: Some(refusal.into_response()) },
+            Some(refusal) => Kind::Refused { refusal: Some(refusal) },
         };
         ResponseFuture { kind }
     }
@@ -171,17 +171,19 @@ where
 
 // === impl ResponseFuture ===
 
-impl<F, B, E> Future for ResponseFuture<F, B>
+impl<F, ResBody, E> Future for ResponseFuture<F>
 where
-    F: Future<Output = Result<Response<B>, E>>,
+    F: Future<Output = Result<Response<ResBody>, E>>,
+    ResBody: From<Bytes>,
 {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
             KindProjection::Within { future } => future.poll(cx),
-            KindProjection::Refused { response } => {
-                Poll::Ready(Ok(response.take().expect("polled after it was ready")))
+            KindProjection::Refused { refusal } => {
+                let refusal = refusal.take().expect("polled after it was ready");
+                Poll::Ready(Ok(refusal.into_response()))
             }
         }
     }

@@ -30,7 +30,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
@@ -222,11 +222,12 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let mut result = ready!(this.inner.poll(cx));
-        if let (Ok(response), Some(changes)) = (&mut result, this.changes) {
+        let mut answer = this.inner.poll(cx);
+        let Poll::Ready(result) = &mut answer else { return Poll::Pending };
+        if let (Ok(response), Some(changes)) = (result, this.changes) {
             changes.apply(response.headers_mut());
         }
-        Poll::Ready(result)
+        answer
     }
 }
 

@@ -66,18 +66,18 @@ pub struct UrlLimit<S> {
 pin_project! {
     /// The future of [`UrlLimit`].
     #[derive(Debug)]
-    pub struct ResponseFuture<F, B> {
+    pub struct ResponseFuture<F> {
         #[pin]
-        kind: Kind<F, B>,
+        kind: Kind<F>,
     }
 }
 
 pin_project! {
     #[project = KindProjection]
     #[derive(Debug)]
-    enum Kind<F, B> {
+    enum Kind<F> {
         Within { #[pin] future: F },
-        Refused { response: Option<Response<B>> },
+        Refused { refusal: Option<Refusal> },
     }
 }
 
@@ -128,7 +128,7 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResBody>;
+    type Future = ResponseFuture<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -137,7 +137,7 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let kind = match self.limits.get(request.uri().path()).exceeded_by(&request) {
             None => Kind::Within { future: self.inner.call(request) },
-            Some(refusal) => Kind::Refused { response: Some(explained(&refusal)) },
+            Some(refusal) => Kind::Refused { refusal: Some(refusal) },
         };
         ResponseFuture { kind }
     }
@@ -155,17 +155,19 @@ fn explained<B: From<Bytes>>(refusal: &Refusal) -> Response<B> {
 
 // === impl ResponseFuture ===
 
-impl<F, B, E> Future for ResponseFuture<F, B>
+impl<F, ResBody, E> Future for ResponseFuture<F>
 where
-    F: Future<Output = Result<Response<B>, E>>,
+    F: Future<Output = Result<Response<ResBody>, E>>,
+    ResBody: From<Bytes>,
 {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
             KindProjection::Within { future } => future.poll(cx),
-            KindProjection::Refused { response } => {
-                Poll::Ready(Ok(response.take().expect("polled after it was ready")))
+            KindProjection::Refused { refusal } => {
+                let refusal = refusal.take().expect("polled after it was ready");
+                Poll::Ready(Ok(explained(&refusal)))
             }
         }
     }

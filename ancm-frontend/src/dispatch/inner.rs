@@ -30,7 +30,8 @@ pub struct InnerStacks<S> {
 /// The service that stands between the outer stack and the inner ones.
 pub struct Dispatch<S> {
     stacks: Arc<InnerStacks<S>>,
-    current: Option<(u64, S)>,
+    /// Boxed, since each request takes it out and puts it back.
+    current: Option<(u64, Box<S>)>,
 }
 
 pin_project! {
@@ -44,7 +45,8 @@ pin_project! {
 pin_project! {
     #[project = KindProj]
     enum Kind<S, F, B> {
-        Waiting { stack: S, request: Option<Request<B>> },
+        // Boxed, so that the usual case is not as large as a request.
+        Waiting { stack: Box<S>, request: Option<Box<Request<B>>> },
         Running { #[pin] future: F },
         Refused { refusal: Option<Refusal> },
     }
@@ -58,16 +60,16 @@ impl<S: Clone> InnerStacks<S> {
         Self { make: Box::new(make), newest: Mutex::new(None) }
     }
 
-    fn of(&self, ticket: &Ticket) -> (u64, S) {
+    fn of(&self, ticket: &Ticket) -> S {
         let generation = ticket.backend().generation();
         let mut newest = lock(&self.newest);
-        if let Some(known) = newest.as_ref().filter(|(known, _)| *known == generation) {
+        if let Some((_, known)) = newest.as_ref().filter(|(known, _)| *known == generation) {
             return known.clone();
         }
-        let made = (generation, (self.make)(ticket.backend().config()));
+        let made = (self.make)(ticket.backend().config());
         // A late request of an older generation must not push out the newer one.
         if newest.as_ref().is_none_or(|(known, _)| *known < generation) {
-            *newest = Some(made.clone());
+            *newest = Some((generation, made.clone()));
         }
         made
     }
@@ -123,7 +125,7 @@ where
         let generation = ticket.backend().generation();
         let (_, mut stack) = match self.current.take() {
             Some(current) if current.0 == generation => current,
-            _ => self.stacks.of(ticket),
+            _ => (generation, Box::new(self.stacks.of(ticket))),
         };
         // Nearly always ready at once; if not, the future asks again and leaves its waker.
         if matches!(stack.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(()))) {
@@ -131,7 +133,7 @@ where
             self.current = Some((generation, stack));
             DispatchFuture { kind: Kind::Running { future } }
         } else {
-            DispatchFuture { kind: Kind::Waiting { stack, request: Some(request) } }
+            DispatchFuture { kind: Kind::Waiting { stack, request: Some(Box::new(request)) } }
         }
     }
 }
@@ -156,7 +158,7 @@ where
                 }
                 KindProj::Waiting { stack, request } => {
                     ready!(stack.poll_ready(context))?;
-                    stack.call(request.take().expect("called once"))
+                    stack.call(*request.take().expect("called once"))
                 }
             };
             this.kind.set(Kind::Running { future });

@@ -4,7 +4,7 @@ use std::{
     future::Future,
     marker::PhantomData,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -18,9 +18,9 @@ use crate::{refusal::Refusal, startup_error::ReturnedRequest};
 pin_project! {
     /// The future of [`BodyLimit`](super::BodyLimit).
     #[derive(Debug)]
-    pub struct ResponseFuture<F, ReqBody, ResBody> {
+    pub struct ResponseFuture<F, ReqBody> {
         #[pin]
-        kind: Kind<F, ResBody>,
+        kind: Kind<F>,
         body: PhantomData<fn() -> ReqBody>,
     }
 }
@@ -28,25 +28,25 @@ pin_project! {
 pin_project! {
     #[project = KindProjection]
     #[derive(Debug)]
-    enum Kind<F, B> {
+    enum Kind<F> {
         Passed { #[pin] future: F, limit: u64, exceeded: Option<oneshot::Receiver<()>> },
-        Refused { response: Option<Response<B>> },
+        Refused { limit: u64 },
     }
 }
 
 // === impl ResponseFuture ===
 
-impl<F, ReqBody, ResBody> ResponseFuture<F, ReqBody, ResBody> {
+impl<F, ReqBody> ResponseFuture<F, ReqBody> {
     pub(super) fn passed(future: F, limit: u64, exceeded: Option<oneshot::Receiver<()>>) -> Self {
         Self { kind: Kind::Passed { future, limit, exceeded }, body: PhantomData }
     }
 
-    pub(super) fn refused(response: Response<ResBody>) -> Self {
-        Self { kind: Kind::Refused { response: Some(response) }, body: PhantomData }
+    pub(super) fn refused(limit: u64) -> Self {
+        Self { kind: Kind::Refused { limit }, body: PhantomData }
     }
 }
 
-impl<F, ReqBody, ResBody, E> Future for ResponseFuture<F, ReqBody, ResBody>
+impl<F, ReqBody, ResBody, E> Future for ResponseFuture<F, ReqBody>
 where
     F: Future<Output = Result<Response<ResBody>, E>>,
     ReqBody: Send + 'static,
@@ -57,18 +57,18 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
             KindProjection::Passed { future, limit, exceeded } => {
-                let answer = future.poll(cx);
+                let mut answer = future.poll(cx);
                 if is_exceeded(exceeded, answer.is_ready(), cx) {
                     return Poll::Ready(Ok(Refusal::BodyTooLarge { limit: *limit }.into_response()));
                 }
-                let mut answer = ready!(answer);
-                if let Ok(response) = &mut answer {
+                let Poll::Ready(result) = &mut answer else { return Poll::Pending };
+                if let Ok(response) = result {
                     ReturnedRequest::map_body(response, LimitedBody::<ReqBody>::into_inner);
                 }
-                Poll::Ready(answer)
+                answer
             }
-            KindProjection::Refused { response } => {
-                Poll::Ready(Ok(response.take().expect("polled after it was ready")))
+            KindProjection::Refused { limit } => {
+                Poll::Ready(Ok(Refusal::BodyTooLarge { limit: *limit }.into_response()))
             }
         }
     }

@@ -38,7 +38,7 @@ use tokio::sync::oneshot;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{by_path::ByPath, refusal::Refusal};
+use crate::by_path::ByPath;
 
 mod body;
 mod future;
@@ -96,7 +96,7 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ReqBody, ResBody>;
+    type Future = ResponseFuture<S::Future, ReqBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -107,7 +107,7 @@ where
         let limit = configured.unwrap_or(u64::MAX);
         let hint = request.body().size_hint();
         if hint.lower() > limit || declared_length(request.headers()).is_some_and(|length| length > limit) {
-            return ResponseFuture::refused(Refusal::BodyTooLarge { limit }.into_response());
+            return ResponseFuture::refused(limit);
         }
         // Only a body that may become too long needs to say so.
         let (exceeds, exceeded) =

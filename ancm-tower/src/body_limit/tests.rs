@@ -3,6 +3,7 @@ use std::{collections::VecDeque, convert::Infallible, pin::Pin};
 use super::*;
 use crate::{
     BoxError,
+    refusal::Refusal,
     startup_error::{Resent, ReturnedRequest},
 };
 use http_body::{Frame, SizeHint};

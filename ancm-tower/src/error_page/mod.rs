@@ -43,7 +43,7 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -233,13 +233,14 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let mut result = ready!(this.inner.poll(cx));
-        if let Ok(response) = &mut result
+        let mut answer = this.inner.poll(cx);
+        let Poll::Ready(result) = &mut answer else { return Poll::Pending };
+        if let Ok(response) = result
             && response.extensions().get::<Refusal>().is_some()
         {
             explain(response, *this.format, this.explanations.as_deref());
         }
-        Poll::Ready(result)
+        answer
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     fmt,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
@@ -37,7 +37,8 @@ pin_project! {
         // Sent at once; the usual case.
         Sent { #[pin] future: F, spare: Arc<Spare<S, G>> },
         Held { future: Held<ResBody, E> },
-        Ready { response: Option<Response<ResBody>> },
+        // Boxed, so that the usual case is not as large as an answer.
+        Ready { response: Option<Box<Response<ResBody>>> },
     }
 }
 
@@ -56,7 +57,7 @@ where
     }
 
     pub(super) fn ready(response: Response<ResBody>) -> Self {
-        Self { kind: Kind::Ready { response: Some(response) } }
+        Self { kind: Kind::Ready { response: Some(Box::new(response)) } }
     }
 }
 
@@ -76,15 +77,16 @@ where
         loop {
             let held = match kind.as_mut().project() {
                 KindProj::Sent { future, spare } => {
-                    let response = ready!(future.poll(cx))?;
-                    match returned(&response) {
-                        None => return Poll::Ready(Ok(response)),
+                    let answer = future.poll(cx);
+                    let Poll::Ready(result) = &answer else { return Poll::Pending };
+                    match result.as_ref().ok().and_then(returned) {
+                        None => return answer,
                         Some(request) => hold::hold(Arc::clone(spare), request),
                     }
                 }
                 KindProj::Held { future } => return future.as_mut().poll(cx),
                 KindProj::Ready { response } => {
-                    return Poll::Ready(Ok(response.take().expect("polled after completion")));
+                    return Poll::Ready(Ok(*response.take().expect("polled after completion")));
                 }
             };
             kind.set(Kind::Held { future: held });

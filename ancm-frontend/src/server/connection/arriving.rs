@@ -75,7 +75,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
         // Nearly always ready at once; if not, the next step asks again and leaves its waker.
         let step = match this.service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => Step::Serving { future: this.service.call(request) },
-            Poll::Pending => Step::Waiting { request: Some(request) },
+            Poll::Pending => Step::Waiting { request: Some(Box::new(request)) },
         };
         this.step.set(step);
     }

@@ -82,8 +82,8 @@ pin_project! {
     enum Step<S: ConnectionService> {
         // Waits for a request's head.
         Head,
-        // The stack is not ready for it.
-        Waiting { request: Option<Request<ClientBody>> },
+        // The stack is not ready for it; boxed, so that the usual step is not as large as a request.
+        Waiting { request: Option<Box<Request<ClientBody>>> },
         Serving { #[pin] future: <S as ConnectionService>::ResponseFuture },
         Answering { #[pin] body: <S as ConnectionService>::ResponseBody },
         // All has been written, though perhaps not flushed.
@@ -135,7 +135,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
                 StepProj::Waiting { request } => {
                     let Ok(()) = ready!(this.service.poll_ready(context));
                     let request = request.take().expect("called once");
-                    let future = this.service.call(request);
+                    let future = this.service.call(*request);
                     self.as_mut().project().step.set(Step::Serving { future });
                     Ok(())
                 }

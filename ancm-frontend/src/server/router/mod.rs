@@ -49,8 +49,16 @@ pin_project! {
     /// The answer of the application.
     pub struct RouterFuture<F, R> {
         #[pin]
-        future: Option<F>,
-        refused: Option<R>,
+        kind: Kind<F, R>,
+    }
+}
+
+pin_project! {
+    #[project = KindProj]
+    enum Kind<F, R> {
+        Found { #[pin] future: F },
+        // Boxed, so that the usual case is not as large as an answer.
+        Refused { response: Option<Box<R>> },
     }
 }
 
@@ -162,7 +170,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if let Some(service) = self.find(&mut request) {
-            return RouterFuture { future: Some(service.call(request)), refused: None };
+            return RouterFuture { kind: Kind::Found { future: service.call(request) } };
         }
         let client = request.extensions().get::<Client>().map(Client::address);
         tracing::info!(
@@ -171,7 +179,7 @@ where
         );
         // Outside of all stacks, so that no layer would explain it.
         let refused = error_page::refuse(Refusal::NotFound, request.headers());
-        RouterFuture { future: None, refused: Some(refused) }
+        RouterFuture { kind: Kind::Refused { response: Some(Box::new(refused)) } }
     }
 }
 
@@ -184,10 +192,11 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        match this.future.as_pin_mut() {
-            Some(future) => future.poll(context),
-            None => Poll::Ready(Ok(this.refused.take().expect("polled after it was ready"))),
+        match self.project().kind.project() {
+            KindProj::Found { future } => future.poll(context),
+            KindProj::Refused { response } => {
+                Poll::Ready(Ok(*response.take().expect("polled after it was ready")))
+            }
         }
     }
 }

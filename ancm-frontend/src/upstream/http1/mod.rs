@@ -155,27 +155,25 @@ where
     /// Sends what can be sent. A connection that takes no more is no error yet: there may be an answer.
     fn poll(&mut self, context: &mut Context<'_>, wire: &mut Wire) -> Result<(), ExchangeError<B>> {
         if self.pump.is_none()
-            && let Some((parts, body)) = self.request.take()
+            && let Some((parts, body)) = &self.request
         {
             let length = body.size_hint().exact();
             let mut head = std::mem::take(&mut wire.head);
-            head::write(&parts, length, &mut head);
-            if body.is_end_stream() {
-                self.pump = Some(Pump::new(head, None, Some(0)));
-                // Kept until something has been written, so that it can be given back.
-                self.request = Some((parts, body));
-            } else {
-                self.pump = Some(Pump::new(head, Some(Box::pin(body)), length));
-            }
+            head::write(parts, length, &mut head);
+            // Without a body, kept until something has been written, so that it can be given back.
+            let is_kept = body.is_end_stream();
+            let body = if is_kept { None } else { self.request.take().map(|(_, body)| Box::pin(body)) };
+            self.pump = Some(Pump::new(head, body, if is_kept { Some(0) } else { length }));
         }
         let Some(pump) = &mut self.pump else { return Ok(()) };
         let Stream::Whole(stream) = &mut wire.stream else { return Ok(()) };
         let sent = pump.poll(context, stream);
         if pump.has_begun()
-            && let Some((parts, _)) = self.request.take()
+            && let Some((parts, _)) = &mut self.request
         {
-            spare::keep_headers(parts.headers);
-            spare::keep_extensions(parts.extensions);
+            spare::keep_headers(std::mem::take(&mut parts.headers));
+            spare::keep_extensions(std::mem::take(&mut parts.extensions));
+            self.request = None;
         }
         match sent {
             Poll::Pending => return Ok(()),
