@@ -137,7 +137,9 @@ where
         );
         let watch = Watch::new(head, client, !request.body().is_end_stream());
         let request = request.map(|body| CountedBody::new(body, watch.counter()));
-        let inner = span.in_scope(|| self.inner.call(request));
+        let entered = span.enter();
+        let inner = self.inner.call(request);
+        drop(entered);
         ResponseFuture { inner, watch: Some(watch), span }
     }
 }
@@ -153,7 +155,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.span.in_scope(|| this.inner.poll(cx)));
+        let entered = this.span.enter();
+        let answer = this.inner.poll(cx);
+        drop(entered);
+        let result = ready!(answer);
         let watch = this.watch.take().expect("polled after completion");
         let response = match result {
             Ok(response) => response,
@@ -164,7 +169,7 @@ where
         };
         let refusal = response.extensions().get::<Refusal>();
         let watch = watch.answered(response.status(), response.body(), refusal);
-        let span = this.span.clone();
+        let span = std::mem::replace(this.span, Span::none());
         Poll::Ready(Ok(response.map(|body| TraceBody::new(body, watch, span))))
     }
 }
