@@ -38,7 +38,10 @@ use http::{HeaderMap, HeaderValue, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{contract::header, headers::only};
+use crate::{
+    contract::header,
+    headers::{only, remove_rare},
+};
 
 /// The certificate that the client showed, as a server puts it into the extensions of each request.
 ///
@@ -173,7 +176,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // ANCM: forwardinghandler.cpp also deletes the header when TLS gave no certificate.
-        request.headers_mut().remove(header::CLIENT_CERT);
+        remove_rare(request.headers_mut(), &header::CLIENT_CERT);
         // The certificate stays in the extensions: a request that comes back unsent passes here again.
         if let Some(certificate) = request.extensions().get::<ClientCertificate>() {
             let value = certificate.header.clone();

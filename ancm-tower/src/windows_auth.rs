@@ -31,7 +31,10 @@ use http::{HeaderMap, HeaderValue, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{contract::header, headers::only};
+use crate::{
+    contract::header,
+    headers::{only, remove_rare},
+};
 
 /// A handle of the client's Windows token, valid in the backend's process.
 ///
@@ -108,7 +111,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        request.headers_mut().remove(header::WINDOWS_AUTH_TOKEN);
+        remove_rare(request.headers_mut(), &header::WINDOWS_AUTH_TOKEN);
         if self.enabled {
             // The token stays in the extensions: a request that comes back unsent passes here again.
             if let Some(token) = request.extensions().get::<WindowsAuthToken>().copied() {
