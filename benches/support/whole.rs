@@ -13,7 +13,7 @@ use std::{
 use ancm_frontend::{
     binding::Binding,
     dispatch::{Dispatch, InnerStacks},
-    server::{ClientStream, Connection, Limits, Router, Routes},
+    server::{ClientStream, Connection, Limits, Recipient, Router, Routes},
     stack::{self, AppStack},
     upstream::{DefaultClient, Upstream},
 };
@@ -124,6 +124,8 @@ fn application(address: std::net::SocketAddr) -> AppStack {
 }
 
 // === impl Line ===
+
+impl Recipient for Line {}
 
 impl ClientStream for Line {
     fn has_left(&self) -> bool {

@@ -5,6 +5,8 @@
 pub(crate) mod chunked;
 pub(crate) mod names;
 pub(crate) mod outgoing;
+pub(crate) mod piece;
+pub(crate) mod pipe;
 pub(crate) mod room;
 pub(crate) mod spare;
 pub(crate) mod turn;

@@ -6,14 +6,27 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use http::HeaderMap;
-use tokio::io::AsyncWrite;
+use tokio::{
+    io::AsyncWrite,
+    net::{TcpStream, tcp::OwnedWriteHalf},
+};
+
+use super::piece::Piece;
 
 /// A piece up to this size is copied behind the head, so that one plain write takes both.
 const COPIED: usize = 4 * 1024;
 /// How much may wait to be written before no further piece is taken.
 const HELD: usize = 16 * 1024;
+
+/// What a message can be written to.
+pub trait Recipient: AsyncWrite + Unpin {
+    /// The socket that takes bytes as they are, if it is one.
+    fn socket(&self) -> Option<&TcpStream> {
+        None
+    }
+}
 
 /// How a recipient learns where the body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +46,7 @@ pub(crate) struct Outgoing {
     /// What is to be written before `data`: the head, or the size of a chunk.
     before: Vec<u8>,
     written: usize,
-    data: Bytes,
+    data: Piece,
     /// What is to be written after `data`: the line end of a chunk.
     after: &'static [u8],
     ended: bool,
@@ -41,12 +54,32 @@ pub(crate) struct Outgoing {
     count: u64,
 }
 
+// === impl Recipient ===
+
+impl Recipient for TcpStream {
+    fn socket(&self) -> Option<&TcpStream> {
+        Some(self)
+    }
+}
+
+impl Recipient for OwnedWriteHalf {
+    fn socket(&self) -> Option<&TcpStream> {
+        Some(self.as_ref())
+    }
+}
+
+#[cfg(test)]
+impl Recipient for tokio::io::DuplexStream {}
+
+#[cfg(test)]
+impl Recipient for tokio::io::Sink {}
+
 // === impl Outgoing ===
 
 impl Outgoing {
     /// Begins with this head.
     pub(crate) fn new(head: Vec<u8>, framing: Framing) -> Self {
-        Self { framing, before: head, written: 0, data: Bytes::new(), after: b"", ended: false, count: 0 }
+        Self { framing, before: head, written: 0, data: Piece::empty(), after: b"", ended: false, count: 0 }
     }
 
     /// Whether even one byte has been written.
@@ -66,14 +99,14 @@ impl Outgoing {
 
     /// Whether all that it has been given is written.
     pub(crate) fn is_written(&self) -> bool {
-        self.written == self.before.len() && self.data.is_empty() && self.after.is_empty()
+        self.is_begun_by_data() && !self.data.has_remaining() && self.after.is_empty()
     }
 
     /// Whether the next piece can be taken.
     pub(crate) fn has_room(&self) -> bool {
         // Small pieces are copied, so that they could pile up for a recipient that does not read.
         let holds_much = self.before.len() > HELD && !self.is_written();
-        !self.ended && self.data.is_empty() && self.after.is_empty() && !holds_much
+        !self.ended && !self.data.has_remaining() && self.after.is_empty() && !holds_much
     }
 
     /// The buffer, to be used again.
@@ -85,20 +118,21 @@ impl Outgoing {
     }
 
     /// Takes a piece of the body.
-    pub(crate) fn data(&mut self, data: Bytes) -> Result<(), &'static str> {
-        if data.is_empty() {
+    pub(crate) fn data(&mut self, data: impl Into<Piece>) -> Result<(), &'static str> {
+        let data = data.into();
+        if !data.has_remaining() {
             return Ok(());
         }
         self.compact();
         match &mut self.framing {
             // What is too much would be read as the next message.
             Framing::Length(left) => {
-                let rest = left.checked_sub(data.len() as u64);
+                let rest = left.checked_sub(data.remaining() as u64);
                 *left = rest.ok_or("it is longer than was said")?;
             }
             Framing::Chunked => {
                 // Cannot fail: it is memory.
-                let _ = write!(self.before, "{:X}\r\n", data.len());
+                let _ = write!(self.before, "{:X}\r\n", data.remaining());
                 self.after = b"\r\n";
             }
             Framing::Close => {}
@@ -113,7 +147,7 @@ impl Outgoing {
         match self.framing {
             Framing::Length(0) | Framing::Close => {}
             Framing::Length(_) => return Err("it is shorter than was said"),
-            Framing::Chunked if self.data.is_empty() => {
+            Framing::Chunked if !self.data.has_remaining() => {
                 self.compact();
                 self.last_chunk(trailers);
             }
@@ -131,33 +165,63 @@ impl Outgoing {
     }
 
     fn compact(&mut self) {
-        if self.written == self.before.len() {
+        if self.is_begun_by_data() {
             self.before.clear();
             self.written = 0;
         }
     }
 
+    /// Whether nothing is left to write before the data.
+    fn is_begun_by_data(&self) -> bool {
+        self.written == self.before.len()
+    }
+
     /// Writes until nothing is left of what it has been given.
-    pub(crate) fn poll_write<W: AsyncWrite + Unpin>(
+    pub(crate) fn poll_write<W: Recipient>(
         &mut self,
         context: &mut Context<'_>,
         stream: &mut W,
     ) -> Poll<io::Result<()>> {
-        if self.data.len() <= COPIED && !self.data.is_empty() && self.written < self.before.len() {
-            self.before.extend_from_slice(&self.data);
-            self.before.extend_from_slice(self.after);
-            self.data = Bytes::new();
-            self.after = b"";
+        if !self.is_begun_by_data() {
+            self.copy_behind_head();
         }
         while !self.is_written() {
-            let count = ready!(self.poll_write_some(context, Pin::new(&mut *stream)))?;
+            let moved = ready!(self.poll_move(context, stream))?;
+            let count = match moved {
+                Some(count) => count,
+                None => ready!(self.poll_write_some(context, Pin::new(&mut *stream)))?,
+            };
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.count += count as u64;
-            self.wrote(count);
+            if moved.is_none() {
+                self.wrote(count);
+            }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// What is small goes out with what is before it.
+    fn copy_behind_head(&mut self) {
+        let Some(data) = self.data.memory().filter(|data| (1..=COPIED).contains(&data.len())) else { return };
+        self.before.extend_from_slice(data);
+        self.before.extend_from_slice(self.after);
+        self.data = Piece::empty();
+        self.after = b"";
+    }
+
+    /// Has the kernel move some of what lies in a pipe; `None` if that is not what comes next.
+    fn poll_move<W: Recipient>(
+        &mut self,
+        context: &mut Context<'_>,
+        stream: &W,
+    ) -> Poll<io::Result<Option<usize>>> {
+        let next = self.is_begun_by_data().then(|| self.data.piped_mut()).flatten();
+        match (next, stream.socket()) {
+            (Some(piped), Some(socket)) if piped.len() > 0 => piped.poll_move(socket, context),
+            _ => Poll::Ready(Ok(None)),
+        }
     }
 
     fn poll_write_some<W: AsyncWrite>(
@@ -166,13 +230,17 @@ impl Outgoing {
         stream: Pin<&mut W>,
     ) -> Poll<io::Result<usize>> {
         let before = &self.before[self.written..];
-        if self.data.is_empty() && self.after.is_empty() {
+        if !before.is_empty() && self.data.memory().is_none() {
+            return stream.poll_write(context, before);
+        }
+        let data = self.data.chunk();
+        if data.is_empty() && self.after.is_empty() {
             return stream.poll_write(context, before);
         }
         if before.is_empty() && self.after.is_empty() {
-            return stream.poll_write(context, &self.data);
+            return stream.poll_write(context, data);
         }
-        let slices = [IoSlice::new(before), IoSlice::new(&self.data), IoSlice::new(self.after)];
+        let slices = [IoSlice::new(before), IoSlice::new(data), IoSlice::new(self.after)];
         let first = slices.iter().position(|slice| !slice.is_empty()).unwrap_or_default();
         stream.poll_write_vectored(context, &slices[first..])
     }
@@ -184,7 +252,7 @@ impl Outgoing {
             step
         };
         self.written += step(self.before.len() - self.written);
-        let data = step(self.data.len());
+        let data = step(self.data.remaining());
         self.data.advance(data);
         self.after = &self.after[step(self.after.len())..];
     }
@@ -215,6 +283,7 @@ pub(crate) fn number(out: &mut Vec<u8>, number: u64) {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use tokio::io::AsyncReadExt;
 
     use super::*;
@@ -266,6 +335,35 @@ mod tests {
             assert!(written.await.is_pending());
         }
         assert!(message.before.len() < 50_000, "{}", message.before.len());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn what_lies_in_a_pipe_goes_out_in_its_place_whatever_it_is_written_to() {
+        use crate::http1::pipe::tests::{connection, piped};
+
+        async fn write(to: &mut impl Recipient) {
+            let mut message = Outgoing::new(b"HEAD\r\n".to_vec(), Framing::Chunked);
+            for text in ["hello world", "again"] {
+                message.data(piped(text.as_bytes()).await).unwrap();
+                std::future::poll_fn(|context| message.poll_write(context, to)).await.unwrap();
+                message.data(Bytes::from_static(b"memory")).unwrap();
+                std::future::poll_fn(|context| message.poll_write(context, to)).await.unwrap();
+            }
+            message.end(None).unwrap();
+            std::future::poll_fn(|context| message.poll_write(context, to)).await.unwrap();
+        }
+
+        let (mut near, mut far) = connection().await;
+        let (mut pipe, mut end) = tokio::io::duplex(1024);
+        write(&mut near).await;
+        write(&mut pipe).await;
+        drop((near, pipe));
+        let expected = "HEAD\r\nB\r\nhello world\r\n6\r\nmemory\r\n5\r\nagain\r\n6\r\nmemory\r\n0\r\n\r\n";
+        let (mut read, mut other) = (String::new(), String::new());
+        far.read_to_string(&mut read).await.unwrap();
+        end.read_to_string(&mut other).await.unwrap();
+        assert_eq!((read.as_str(), other.as_str()), (expected, expected));
     }
 
     #[test]

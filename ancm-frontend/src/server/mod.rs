@@ -27,6 +27,8 @@ mod trailers;
 mod upgrade;
 mod worker;
 
+pub use crate::http1::outgoing::Recipient;
+
 pub use self::{
     body::{BodyError, ClientBody},
     clocks::Limits,

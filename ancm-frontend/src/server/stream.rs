@@ -1,12 +1,14 @@
 //! What a connection asks of its client's stream.
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
-};
+use tokio::{io::AsyncRead, net::TcpStream};
+
+use crate::http1::outgoing::Recipient;
 
 /// A stream that can tell, without reading, what its client has done.
-pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+pub trait ClientStream: AsyncRead + Recipient + Send + 'static {
+    /// Whether it is a socket that takes bytes as they are.
+    const IS_SOCKET: bool = false;
+
     /// Whether the client has closed its side or is gone, even behind bytes that have not been read.
     fn has_left(&self) -> bool;
 
@@ -22,6 +24,8 @@ pub trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send + 'static {
 // === impl ClientStream ===
 
 impl ClientStream for TcpStream {
+    const IS_SOCKET: bool = true;
+
     fn has_left(&self) -> bool {
         super::peer::has_left(self)
     }

@@ -27,7 +27,7 @@ use super::{
     connection::{Connection, ConnectionService},
     stream::ClientStream,
 };
-use crate::tls::Certificates;
+use crate::{http1::outgoing::Recipient, tls::Certificates};
 
 /// The answer to a client that does not begin with a handshake but with a method.
 const PLAIN_TEXT: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
@@ -118,6 +118,8 @@ async fn refuse_plain_text(mut stream: TcpStream) -> io::Result<()> {
 }
 
 // === impl ClientStream ===
+
+impl Recipient for TlsStream<TcpStream> {}
 
 impl ClientStream for TlsStream<TcpStream> {
     fn has_left(&self) -> bool {

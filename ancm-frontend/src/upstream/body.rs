@@ -17,7 +17,7 @@ use pin_project_lite::pin_project;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::{hop, pool::Pool};
-use crate::dispatch::Ticket;
+use crate::{dispatch::Ticket, http1::piece::Piece};
 
 /// Whether a request's body has been sent whole; a request without one has nothing to wait for.
 #[derive(Clone, Debug, Default)]
@@ -178,18 +178,18 @@ impl<T: Reclaim> From<Bytes> for UpstreamBody<T> {
 
 impl<T> Body for UpstreamBody<T>
 where
-    T: Body<Data = Bytes> + Reclaim,
+    T: Body<Data: Into<Piece>> + Reclaim,
     T::Error: Into<BoxError>,
 {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = BoxError;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    ) -> Poll<Option<Result<Frame<Piece>, BoxError>>> {
         match self.project().kind.project() {
-            KindProj::Ours { data } => Poll::Ready(data.take().map(|data| Ok(Frame::data(data)))),
+            KindProj::Ours { data } => Poll::Ready(data.take().map(|data| Ok(Frame::data(data.into())))),
             KindProj::Theirs { mut body, reusable, ticket } => {
                 let frame = body.as_mut().poll_frame(context).map_err(Into::into);
                 let ended = match &frame {
@@ -203,7 +203,7 @@ where
                 if ended {
                     finish(body.get_mut(), *reusable, ticket);
                 }
-                frame
+                frame.map_ok(|frame| frame.map_data(Into::into))
             }
         }
     }

@@ -46,6 +46,7 @@ pub use self::{
     hyper_client::{HyperBody, HyperClient, HyperConnection},
     pool::{Pool, Reuse},
 };
+pub use crate::http1::piece::Piece;
 use crate::{dispatch::Ticket, server::OnUpgrade};
 
 /// The client that the frontend proxies by.
@@ -59,7 +60,7 @@ pub trait Client<B>: Clone + Send + Sync + 'static {
     /// A connection that is idle.
     type Connection: Send + 'static;
     /// An answer's body, which gives the connection back.
-    type Body: Body<Data = Bytes, Error: Into<BoxError>> + Reclaim<Connection = Self::Connection>;
+    type Body: Body<Data: Into<Piece>, Error: Into<BoxError>> + Reclaim<Connection = Self::Connection>;
     /// Makes a connection.
     type Connect: Future<Output = io::Result<Self::Connection>> + Unpin;
     /// Sends a request and reads the head of the answer; dropping it aborts the exchange.

@@ -78,7 +78,7 @@ fn channel() -> (mpsc::UnboundedSender<Result<&'static str, BoxError>>, TestBody
     (pieces, BodyExt::boxed(body))
 }
 
-async fn text<B: Body<Data = Bytes, Error: std::fmt::Debug>>(response: Response<B>) -> String {
+async fn text<B: Body<Error: std::fmt::Debug>>(response: Response<B>) -> String {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     String::from_utf8(bytes.to_vec()).unwrap()
 }

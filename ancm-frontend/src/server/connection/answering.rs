@@ -13,6 +13,7 @@ use crate::{
     http1::{
         self,
         outgoing::{Framing, Outgoing},
+        pipe::offering,
         turn::{self, TURN},
     },
     server::{
@@ -64,7 +65,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             };
             let mut waiting = false;
             if this.out.has_room() {
-                match poll_piece(body, this.out, this.trailers, context) {
+                match offering(T::IS_SOCKET, || poll_piece(body, this.out, this.trailers, context)) {
                     Poll::Ready(Ok(())) => {}
                     Poll::Ready(Err(error)) => return Poll::Ready(Err(Over::Answer(error))),
                     Poll::Pending => waiting = true,

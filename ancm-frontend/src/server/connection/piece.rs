@@ -6,10 +6,12 @@ use std::{
 };
 
 use ancm_tower::BoxError;
-use bytes::Bytes;
 use http_body::Body;
 
-use crate::{http1::outgoing::Outgoing, server::trailers::Declared};
+use crate::{
+    http1::{outgoing::Outgoing, piece::Piece},
+    server::trailers::Declared,
+};
 
 /// Takes the next piece of the answer's body.
 pub(super) fn poll_piece<B>(
@@ -19,7 +21,7 @@ pub(super) fn poll_piece<B>(
     context: &mut Context<'_>,
 ) -> Poll<Result<(), BoxError>>
 where
-    B: Body<Data = Bytes, Error: Into<BoxError>>,
+    B: Body<Data: Into<Piece>, Error: Into<BoxError>>,
 {
     let frame = match ready!(body.as_mut().poll_frame(context)) {
         Some(Ok(frame)) => frame,

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::server::ClientBody;
+use crate::{http1::piece::Piece, server::ClientBody};
 
 /// A stack that can serve a connection.
 pub trait ConnectionService:
@@ -21,7 +21,7 @@ pub trait ConnectionService:
     + 'static
 {
     /// What it answers with.
-    type ResponseBody: Body<Data = Bytes, Error: Into<BoxError>> + From<Bytes> + Send + 'static;
+    type ResponseBody: Body<Data: Into<Piece>, Error: Into<BoxError>> + From<Bytes> + Send + 'static;
     /// Its future.
     type ResponseFuture: Future<Output = Result<Response<<Self as ConnectionService>::ResponseBody>, Infallible>>
         + Send
@@ -32,7 +32,7 @@ impl<S, B> ConnectionService for S
 where
     S: Service<Request<ClientBody>, Response = Response<B>, Error = Infallible> + Send + 'static,
     S::Future: Send + 'static,
-    B: Body<Data = Bytes> + From<Bytes> + Send + 'static,
+    B: Body<Data: Into<Piece>> + From<Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
     type ResponseBody = B;

@@ -11,7 +11,10 @@ use http_body::Frame;
 
 use super::{Io, incoming::Incoming, keep_waker};
 use crate::{
-    http1::{chunked::Step, room},
+    http1::{
+        chunked::Step,
+        room::{self, ROOM},
+    },
     server::{body::BodyError, clocks::Clocks, head_guard::Framing, stream::ClientStream},
 };
 
@@ -22,7 +25,7 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 impl<T: ClientStream> Io<T> {
     /// Reads once into the buffer; false at the end of the stream.
     fn poll_fill(&mut self, clocks: &Clocks, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        match room::poll_fill(&mut self.stream, context, &mut self.read)? {
+        match room::poll_fill(&mut self.stream, context, &mut self.read, ROOM)? {
             Poll::Pending => {
                 clocks.reading();
                 Poll::Pending

@@ -30,6 +30,44 @@ async fn answer_to(request: &str, mut answer: impl FnMut() -> Answer + Send + 's
     answer
 }
 
+/// Whether a pipe's content would do, as a body sees it that is asked for a piece.
+async fn is_pipe_offered(serve: impl AsyncFnOnce(Arc<AtomicUsize>)) -> bool {
+    let seen = Arc::new(AtomicUsize::new(2));
+    serve(Arc::clone(&seen)).await;
+    match seen.load(Relaxed) {
+        2 => panic!("nobody asked"),
+        offered => offered == 1,
+    }
+}
+
+/// Answers with a body that notes it.
+fn noting(seen: Arc<AtomicUsize>) -> impl FnMut(Request<ClientBody>) -> std::future::Ready<Answer> + Send {
+    move |_| {
+        let seen = Arc::clone(&seen);
+        let note = futures_util::stream::poll_fn(move |_| {
+            seen.store(usize::from(crate::http1::pipe::is_offered()), Relaxed);
+            Poll::Ready(None)
+        });
+        std::future::ready(Ok(Response::new(TestBody::new(StreamBody::new(note)))))
+    }
+}
+
+#[tokio::test]
+async fn a_body_may_come_by_a_pipe_if_the_client_is_at_a_socket_and_only_then() {
+    const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let socket = is_pipe_offered(async |seen| {
+        let mut served = serve(noting(seen)).await;
+        exchange(&mut served.client, REQUEST).await;
+    });
+    assert!(socket.await);
+    let other = is_pipe_offered(async |seen| {
+        let (mut client, _connection) = serve_pipe(1024, noting(seen));
+        client.write_all(REQUEST.as_bytes()).await.unwrap();
+        client.read_to_end(&mut Vec::new()).await.unwrap();
+    });
+    assert!(!other.await);
+}
+
 #[tokio::test]
 async fn a_304_says_how_long_the_body_would_be_and_a_204_never() {
     for (status, lengths, said) in [

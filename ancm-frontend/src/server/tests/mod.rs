@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
 use super::*;
+use crate::http1::outgoing::Recipient;
 
 /// An answer's body of any kind.
 pub(super) struct TestBody(BoxBody<Bytes, Infallible>);
@@ -185,6 +186,8 @@ impl Pipe {
         Self { stream, has_left: Arc::default(), has_sent: false, is_stuck: false }
     }
 }
+
+impl Recipient for Pipe {}
 
 impl ClientStream for Pipe {
     fn has_left(&self) -> bool {

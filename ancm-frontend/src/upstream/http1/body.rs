@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -18,11 +19,13 @@ use super::{
     Http1Connection,
     head::Framing,
     pump::{Pump, PumpError},
-    wire::Wire,
+    wire::{Stream, Wire},
 };
 use crate::{
     http1::{
         chunked::{Chunked, Step},
+        piece::Piece,
+        pipe::{self, Moved},
         room::take,
     },
     upstream::Reclaim,
@@ -76,6 +79,22 @@ impl Http1Body {
         }
     }
 
+    /// Takes what has come of a large body into a pipe, if that will do as well.
+    fn poll_piped(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Moved>> {
+        match (&mut self.framing, &self.wire) {
+            (Framing::Length(left), Some(Wire { stream: Stream::Whole(stream), .. }))
+                if *left >= pipe::LEAST as u64 && pipe::is_offered() =>
+            {
+                let moved = ready!(pipe::poll_take(stream, context, *left))?;
+                if let Moved::Piped(piped) = &moved {
+                    *left -= piped.len() as u64;
+                }
+                Poll::Ready(Ok(moved))
+            }
+            _ => Poll::Ready(Ok(Moved::Unable)),
+        }
+    }
+
     /// What the buffer holds of the body.
     fn step(&mut self) -> Result<Step, BoxError> {
         let Some(wire) = &mut self.wire else { return Ok(Step::End) };
@@ -117,24 +136,31 @@ impl Reclaim for Http1Body {
 }
 
 impl Body for Http1Body {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    ) -> Poll<Option<Result<Frame<Piece>, BoxError>>> {
         let this = &mut *self;
         this.check_sending(context)?;
         loop {
             match this.step()? {
-                Step::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Step::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data.into())))),
                 Step::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
                 Step::End => return Poll::Ready(None),
                 Step::More => {}
             }
-            let Some(wire) = &mut this.wire else { return Poll::Ready(None) };
-            if ready!(wire.poll_fill(context))? == 0 {
+            let is_end = match ready!(this.poll_piped(context))? {
+                Moved::Piped(piped) => return Poll::Ready(Some(Ok(Frame::data(piped.into())))),
+                Moved::End => true,
+                Moved::Unable => {
+                    let Some(wire) = &mut this.wire else { return Poll::Ready(None) };
+                    ready!(wire.poll_fill(context))? == 0
+                }
+            };
+            if is_end {
                 return Poll::Ready(match this.framing {
                     Framing::Close => {
                         this.framing = Framing::Length(0);

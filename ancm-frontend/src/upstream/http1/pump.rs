@@ -9,10 +9,9 @@ use std::{
 use ancm_tower::BoxError;
 use bytes::Bytes;
 use http_body::Body;
-use tokio::io::AsyncWrite;
 
 use crate::http1::{
-    outgoing::{Framing, Outgoing},
+    outgoing::{Framing, Outgoing, Recipient},
     turn::{self, TURN},
 };
 
@@ -56,7 +55,7 @@ where
     }
 
     /// Sends as much as can be sent now; ready when all of it has been.
-    pub(super) fn poll<W: AsyncWrite + Unpin>(
+    pub(super) fn poll<W: Recipient>(
         &mut self,
         context: &mut Context<'_>,
         stream: &mut W,

@@ -1,6 +1,16 @@
 //! One exchange and what is left of it: is the connection fit for another one?
 
+use std::future::poll_fn;
+
 use super::*;
+use crate::http1::{piece::Piece, pipe::offering};
+
+fn poll_frame(
+    body: &mut Http1Body,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<http_body::Frame<Piece>, BoxError>>> {
+    Pin::new(body).poll_frame(context)
+}
 
 #[tokio::test]
 async fn keeps_no_connection_that_says_more_than_it_was_asked() {
@@ -28,7 +38,7 @@ async fn an_idle_connection_that_was_closed_is_not_used() {
     let connection = client.connect(address).await.unwrap();
     let response = client.exchange(connection, get()).await.unwrap();
     let mut body = response.into_body();
-    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "ok");
+    assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap().into_memory(), "ok");
     let connection = body.reclaim().unwrap();
     // The backend closes after its answer; once the kernel has said so, the connection is unfit.
     connection.wire.stream.tcp().readable().await.unwrap();
@@ -56,9 +66,9 @@ async fn gives_back_a_request_when_the_connection_broke_before_its_first_byte() 
 async fn carries_one_exchange_after_another() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    // Small, large, without a body, and small again: none leaves anything behind for the next.
-    let large = vec![b'x'; 3 << 20];
-    let answers = [b"one".to_vec(), large, Vec::new(), b"last".to_vec()];
+    // Small, large, without a body, large again, and small: none leaves anything behind for the next.
+    let large: Vec<u8> = (0..3_000_000_u32).map(|at| (at % 251) as u8).collect();
+    let answers = [b"one".to_vec(), large.clone(), Vec::new(), large, b"last".to_vec()];
     let said = answers.clone();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -75,14 +85,22 @@ async fn carries_one_exchange_after_another() {
     });
     let client = Http1Client::<TestBody>::new();
     let mut connection = client.connect(address).await.unwrap();
-    for expected in answers {
+    for (number, expected) in answers.into_iter().enumerate() {
         assert_eq!(Http1Client::<TestBody>::reuse(&connection), Reuse::Ready);
         let mut body = client.exchange(connection, get()).await.unwrap().into_body();
-        let mut read = Vec::new();
-        while let Some(frame) = body.frame().await {
-            read.extend_from_slice(&frame.unwrap().into_data().unwrap());
+        let (mut read, mut piped) = (Vec::new(), 0);
+        // Only whoever reads the last of the two large ones would take it from a pipe.
+        let offered = number == 3;
+        while let Some(frame) = poll_fn(|context| offering(offered, || poll_frame(&mut body, context))).await
+        {
+            let mut piece = frame.unwrap().into_data().unwrap();
+            piped += piece.piped_mut().map_or(0, |piped| piped.len());
+            read.extend_from_slice(&piece.into_memory());
         }
         assert!(read == expected);
+        let expected =
+            if offered && cfg!(target_os = "linux") { read.len() - 128 * 1024..read.len() } else { 0..1 };
+        assert!(expected.contains(&piped), "{piped} bytes came by a pipe");
         connection = body.reclaim().unwrap();
         assert!(connection.wire.read.capacity() <= 8 * 1024, "an idle connection holds little");
     }

@@ -83,10 +83,9 @@ async fn outcome<C: Client<TestBody>>(client: C, address: SocketAddr, request: R
             bytes = None;
             break;
         };
-        if let Some(data) = frame.data_ref() {
-            bytes.extend_from_slice(data);
-        } else if let Some(trailers) = frame.trailers_ref() {
-            headers.extend(lines(trailers));
+        match frame.into_data() {
+            Ok(data) => bytes.extend_from_slice(&data.into().into_memory()),
+            Err(frame) => headers.extend(frame.trailers_ref().map(lines).into_iter().flatten()),
         }
     }
     let reusable = bytes.is_some() && body.reclaim().is_some();
