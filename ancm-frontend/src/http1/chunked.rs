@@ -13,6 +13,8 @@ const LINE_LIMIT: usize = 4096;
 /// The longest trailer section.
 const TRAILERS_LIMIT: usize = 16 * 1024;
 const TRAILER_LINES: usize = 64;
+/// What follows the last data of nearly every body.
+const END: &[u8] = b"\r\n0\r\n\r\n";
 
 /// Where in the body we are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +65,17 @@ impl Chunked {
                     }
                     let length = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
                     let left = left - length as u64;
-                    *self = if left == 0 { Self::DataEnd } else { Self::Data(left) };
-                    return Ok(Step::Data(take(buffer, length)));
+                    let data = take(buffer, length);
+                    *self = match left {
+                        // What is known to be the last goes out with the end.
+                        0 if buffer.starts_with(END) => {
+                            buffer.advance(END.len());
+                            Self::Done
+                        }
+                        0 => Self::DataEnd,
+                        _ => Self::Data(left),
+                    };
+                    return Ok(Step::Data(data));
                 }
                 Self::DataEnd => {
                     if !starts_with_line_end(buffer)? {
@@ -184,6 +195,17 @@ mod tests {
             assert_eq!(body, b"Wikipedia");
             assert_eq!(trailers["x-sum"], "9");
             assert_eq!(rest, b"HTTP/1.1");
+        }
+    }
+
+    #[test]
+    fn knows_with_the_last_data_that_they_are_the_last() {
+        for (rest, done) in
+            [("\r\n0\r\n\r\n", true), ("\r\n0\r\n\r", false), ("\r\n0\r\na: b\r\n\r\n", false)]
+        {
+            let (mut chunked, mut buffer) = (Chunked::Size, BytesMut::from(&*format!("4\r\nWiki{rest}")));
+            assert!(matches!(chunked.step(&mut buffer), Ok(Step::Data(data)) if data == "Wiki"));
+            assert_eq!((chunked == Chunked::Done, buffer.is_empty()), (done, done), "{rest:?}");
         }
     }
 

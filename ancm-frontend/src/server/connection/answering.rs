@@ -8,7 +8,10 @@ use std::{
 
 use http::{Response, StatusCode};
 
-use super::{Connection, ConnectionService, Over, Step, StepProj, piece::poll_piece};
+use super::{
+    Connection, ConnectionService, Over, Step, StepProj,
+    pieces::{Taken, take_pieces},
+};
 use crate::{
     http1::{
         self,
@@ -63,17 +66,19 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             let StepProj::Answering { body } = this.step.as_mut().project() else {
                 return Poll::Ready(Ok(()));
             };
-            let mut waiting = false;
-            if this.out.has_room() {
-                match offering(T::IS_SOCKET, || poll_piece(body, this.out, this.trailers, context)) {
-                    Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(Over::Answer(error))),
-                    Poll::Pending => waiting = true,
-                }
-            }
+            let taken = offering(T::IS_SOCKET, || take_pieces(body, this.out, this.trailers, context));
+            let (waiting, broken) = match taken {
+                Taken::Broken { error, behind: false } => return Poll::Ready(Err(Over::Answer(error))),
+                Taken::Broken { error, behind: true } => (false, Some(error)),
+                Taken::All => (true, None),
+                Taken::Enough => (false, None),
+            };
             let mut io = this.shared.lock();
             let before = this.out.count();
             let written = this.out.poll_write(context, &mut io.stream);
+            if let Some(error) = broken {
+                return Poll::Ready(Err(Over::Answer(error)));
+            }
             if this.out.count() != before {
                 this.shared.clocks.wrote();
             }

@@ -42,7 +42,7 @@ mod alarm;
 mod answering;
 mod arriving;
 mod closing;
-mod piece;
+mod pieces;
 mod service;
 
 pub use self::service::ConnectionService;

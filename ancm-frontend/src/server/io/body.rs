@@ -25,6 +25,7 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 impl<T: ClientStream> Io<T> {
     /// Reads once into the buffer; false at the end of the stream.
     fn poll_fill(&mut self, clocks: &Clocks, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        self.in_room |= self.read.is_empty();
         match room::poll_fill(&mut self.stream, context, &mut self.read, ROOM)? {
             Poll::Pending => {
                 clocks.reading();

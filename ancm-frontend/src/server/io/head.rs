@@ -12,7 +12,7 @@ use tokio_util::io::poll_read_buf;
 
 use super::{Io, incoming::Incoming};
 use crate::{
-    http1::room::with_room,
+    http1::room::{take, with_room},
     server::{
         clocks::Clocks,
         head_guard::{Fault, Line},
@@ -65,7 +65,9 @@ impl<T: ClientStream> Io<T> {
                 match self.head.follow(&self.read[seen..]) {
                     Err(fault) => return Poll::Ready(Ok(bad(fault))),
                     Ok(Some(length)) => {
-                        return Poll::Ready(Ok(Arrival::Head(self.read.split_to(length).freeze())));
+                        // A request may have to wait for long.
+                        self.leave_room();
+                        return Poll::Ready(Ok(Arrival::Head(take(&mut self.read, length))));
                     }
                     Ok(None) if self.read.len() > LONGEST_HEAD => {
                         let refusal = Refusal::HeadTooLarge { what: "bytes", limit: LONGEST_HEAD };
@@ -102,6 +104,7 @@ impl<T: ClientStream> Io<T> {
                 room.advance(length);
                 if room.len() > COPIED {
                     self.read = room.split();
+                    self.in_room = true;
                 } else {
                     self.read.extend_from_slice(room);
                 }

@@ -34,6 +34,8 @@ pub(super) struct Io<T> {
     pub(super) stream: T,
     /// What belongs to nobody yet.
     read: BytesMut,
+    /// Whether that lies in the thread's room, for which others wait.
+    in_room: bool,
     head: HeadReader,
     body: Incoming,
     /// The request that the body belongs to.
@@ -56,6 +58,7 @@ impl<T: ClientStream> Io<T> {
     /// Whether the connection broke while its request is served; what the client sends ahead meanwhile is kept.
     pub(super) fn poll_broken(&mut self, clocks: &Clocks, context: &mut Context<'_>) -> Poll<()> {
         if !self.is_body_read() || !self.read.is_empty() || clocks.has_client_ended() {
+            self.leave_room();
             keep_waker(&mut self.connection, context);
             return Poll::Pending;
         }
@@ -109,6 +112,7 @@ impl<T> Io<T> {
         Self {
             stream,
             read: BytesMut::new(),
+            in_room: false,
             head: HeadReader::new(),
             body: Incoming::Done,
             number: 0,
@@ -142,6 +146,13 @@ impl<T> Io<T> {
         if self.read.is_empty() {
             // What a large body needed is not kept.
             self.read = BytesMut::new();
+        }
+    }
+
+    /// What has been read may have to wait for long now, and is little as a rule.
+    fn leave_room(&mut self) {
+        if std::mem::take(&mut self.in_room) {
+            self.read = BytesMut::from(&self.read[..]);
         }
     }
 

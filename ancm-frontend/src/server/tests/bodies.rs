@@ -6,6 +6,7 @@ use http_body_util::StreamBody;
 use tokio::{sync::mpsc, time::Instant};
 
 use super::*;
+use crate::http1::room::{ROOM, with_room};
 
 const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n";
 const CHUNKED: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -33,6 +34,21 @@ fn answers_early(
         }
     });
     (client, connection, told)
+}
+
+#[tokio::test]
+async fn what_a_client_sends_ahead_does_not_take_the_threads_room_from_others() {
+    let (asked, mut waits) = mpsc::unbounded_channel();
+    let mut served = serve(move |_| {
+        asked.send(()).unwrap();
+        std::future::pending()
+    })
+    .await;
+    served.client.write_all(&GET.repeat(1000)).await.unwrap();
+    waits.recv().await.unwrap();
+    // The connection's task has come to its end for now, on this thread.
+    with_room(|room| assert_eq!(room.capacity(), ROOM));
+    drop(served);
 }
 
 #[tokio::test(start_paused = true)]

@@ -63,7 +63,10 @@ where
         let begun = self.message.count();
         loop {
             // A body that is there already goes out with the head, in one call.
-            let waiting = self.message.has_room() && self.poll_body(context)?.is_pending();
+            let mut waiting = false;
+            while self.message.has_room() && !waiting {
+                waiting = self.poll_body(context)?.is_pending();
+            }
             ready!(self.message.poll_write(context, stream)).map_err(|_| PumpError::Write)?;
             if self.message.has_ended() {
                 return Poll::Ready(Ok(()));

@@ -15,10 +15,10 @@ use tokio::{
 
 use super::piece::Piece;
 
-/// A piece up to this size is copied behind the head, so that one plain write takes both.
+/// A piece up to this size is copied behind what is to be written before it, so that one plain write takes all.
 const COPIED: usize = 4 * 1024;
 /// How much may wait to be written before no further piece is taken.
-const HELD: usize = 16 * 1024;
+const HELD: usize = 32 * 1024;
 
 /// What a message can be written to.
 pub trait Recipient: AsyncWrite + Unpin {
@@ -43,7 +43,7 @@ pub(crate) enum Framing {
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     framing: Framing,
-    /// What is to be written before `data`: the head, or the size of a chunk.
+    /// What is to be written before `data`: the head, small pieces, the size of a chunk.
     before: Vec<u8>,
     written: usize,
     data: Piece,
@@ -67,12 +67,6 @@ impl Recipient for OwnedWriteHalf {
         Some(self.as_ref())
     }
 }
-
-#[cfg(test)]
-impl Recipient for tokio::io::DuplexStream {}
-
-#[cfg(test)]
-impl Recipient for tokio::io::Sink {}
 
 // === impl Outgoing ===
 
@@ -102,9 +96,9 @@ impl Outgoing {
         self.is_begun_by_data() && !self.data.has_remaining() && self.after.is_empty()
     }
 
-    /// Whether the next piece can be taken.
+    /// Whether the next piece can be taken: what is there already goes out together with what comes at once.
     pub(crate) fn has_room(&self) -> bool {
-        // Small pieces are copied, so that they could pile up for a recipient that does not read.
+        // Small pieces could pile up for a recipient that does not read.
         let holds_much = self.before.len() > HELD && !self.is_written();
         !self.ended && !self.data.has_remaining() && self.after.is_empty() && !holds_much
     }
@@ -137,7 +131,13 @@ impl Outgoing {
             }
             Framing::Close => {}
         }
-        self.data = data;
+        match data.memory().filter(|data| data.len() <= COPIED) {
+            Some(small) => {
+                self.before.extend_from_slice(small);
+                self.before.extend_from_slice(std::mem::take(&mut self.after));
+            }
+            None => self.data = data,
+        }
         Ok(())
     }
 
@@ -182,9 +182,6 @@ impl Outgoing {
         context: &mut Context<'_>,
         stream: &mut W,
     ) -> Poll<io::Result<()>> {
-        if !self.is_begun_by_data() {
-            self.copy_behind_head();
-        }
         while !self.is_written() {
             let moved = ready!(self.poll_move(context, stream))?;
             let count = match moved {
@@ -200,15 +197,6 @@ impl Outgoing {
             }
         }
         Poll::Ready(Ok(()))
-    }
-
-    /// What is small goes out with what is before it.
-    fn copy_behind_head(&mut self) {
-        let Some(data) = self.data.memory().filter(|data| (1..=COPIED).contains(&data.len())) else { return };
-        self.before.extend_from_slice(data);
-        self.before.extend_from_slice(self.after);
-        self.data = Piece::empty();
-        self.after = b"";
     }
 
     /// Has the kernel move some of what lies in a pipe; `None` if that is not what comes next.
@@ -282,103 +270,4 @@ pub(crate) fn number(out: &mut Vec<u8>, number: u64) {
 }
 
 #[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use tokio::io::AsyncReadExt;
-
-    use super::*;
-
-    /// Writes a message of these pieces into a pipe with so much room, and reads it back.
-    async fn wire(framing: Framing, room: usize, pieces: &[&'static [u8]]) -> String {
-        let (mut near, mut far) = tokio::io::duplex(room);
-        let mut message = Outgoing::new(b"HEAD\r\n".to_vec(), framing);
-        let mut pieces = pieces.iter();
-        let writing = async {
-            loop {
-                if message.has_room() {
-                    match pieces.next() {
-                        Some(piece) => message.data(Bytes::from_static(piece)).unwrap(),
-                        None => message.end(None).unwrap(),
-                    }
-                }
-                std::future::poll_fn(|context| message.poll_write(context, &mut near)).await.unwrap();
-                if message.has_ended() {
-                    break;
-                }
-            }
-            drop(near);
-        };
-        let mut read = String::new();
-        tokio::join!(writing, async { far.read_to_string(&mut read).await.unwrap() });
-        read
-    }
-
-    #[tokio::test]
-    async fn frames_a_body_whatever_room_there_is() {
-        for room in [1, 2, 3, 7, 1024] {
-            assert_eq!(wire(Framing::Length(5), room, &[b"abc", b"de"]).await, "HEAD\r\nabcde");
-            assert_eq!(wire(Framing::Close, room, &[b"abc", b"", b"de"]).await, "HEAD\r\nabcde");
-            let chunks = "HEAD\r\n3\r\nabc\r\nB\r\nhello world\r\n0\r\n\r\n";
-            assert_eq!(wire(Framing::Chunked, room, &[b"abc", b"hello world"]).await, chunks);
-        }
-    }
-
-    #[tokio::test]
-    async fn holds_little_for_a_reader_that_takes_nothing() {
-        let (mut near, _far) = tokio::io::duplex(10);
-        let mut message = Outgoing::new(b"HEAD\r\n".to_vec(), Framing::Chunked);
-        for _ in 0..1000 {
-            if message.has_room() {
-                message.data(Bytes::from_static(&[b'x'; 1000])).unwrap();
-            }
-            let written = std::future::poll_fn(|context| Poll::Ready(message.poll_write(context, &mut near)));
-            assert!(written.await.is_pending());
-        }
-        assert!(message.before.len() < 50_000, "{}", message.before.len());
-    }
-
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn what_lies_in_a_pipe_goes_out_in_its_place_whatever_it_is_written_to() {
-        use crate::http1::pipe::tests::{connection, piped};
-
-        async fn write(to: &mut impl Recipient) {
-            let mut message = Outgoing::new(b"HEAD\r\n".to_vec(), Framing::Chunked);
-            for text in ["hello world", "again"] {
-                message.data(piped(text.as_bytes()).await).unwrap();
-                std::future::poll_fn(|context| message.poll_write(context, to)).await.unwrap();
-                message.data(Bytes::from_static(b"memory")).unwrap();
-                std::future::poll_fn(|context| message.poll_write(context, to)).await.unwrap();
-            }
-            message.end(None).unwrap();
-            std::future::poll_fn(|context| message.poll_write(context, to)).await.unwrap();
-        }
-
-        let (mut near, mut far) = connection().await;
-        let (mut pipe, mut end) = tokio::io::duplex(1024);
-        write(&mut near).await;
-        write(&mut pipe).await;
-        drop((near, pipe));
-        let expected = "HEAD\r\nB\r\nhello world\r\n6\r\nmemory\r\n5\r\nagain\r\n6\r\nmemory\r\n0\r\n\r\n";
-        let (mut read, mut other) = (String::new(), String::new());
-        far.read_to_string(&mut read).await.unwrap();
-        end.read_to_string(&mut other).await.unwrap();
-        assert_eq!((read.as_str(), other.as_str()), (expected, expected));
-    }
-
-    #[test]
-    fn refuses_a_body_that_is_not_as_long_as_was_said() {
-        let mut message = Outgoing::new(Vec::new(), Framing::Length(2));
-        assert!(message.data(Bytes::from_static(b"abc")).unwrap_err().contains("longer"));
-        assert!(message.end(None).unwrap_err().contains("shorter"));
-    }
-
-    #[test]
-    fn writes_numbers() {
-        for (value, text) in [(0, "0"), (9, "9"), (10, "10"), (u64::MAX, "18446744073709551615")] {
-            let mut out = Vec::new();
-            number(&mut out, value);
-            assert_eq!(String::from_utf8(out).unwrap(), text);
-        }
-    }
-}
+mod tests;
