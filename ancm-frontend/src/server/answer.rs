@@ -11,7 +11,10 @@ use super::{
     date,
     request::{self, About},
 };
-use crate::http1::outgoing::{Framing, field, number};
+use crate::http1::{
+    digits,
+    outgoing::{Framing, field, number},
+};
 
 /// How an answer goes on behind its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +117,7 @@ fn says_length(status: StatusCode) -> bool {
 
 impl Lengths {
     fn and(self, value: &HeaderValue) -> Self {
-        match (self, digits(value)) {
+        match (self, digits(value.as_bytes())) {
             (Self::None, Some(length)) => Self::One(length),
             _ => Self::Unclear,
         }
@@ -123,12 +126,6 @@ impl Lengths {
     fn only(self) -> Option<u64> {
         if let Self::One(length) = self { Some(length) } else { None }
     }
-}
-
-fn digits(value: &HeaderValue) -> Option<u64> {
-    let text = value.to_str().ok()?;
-    let all = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    all.then(|| text.parse().ok()).flatten()
 }
 
 fn length_line(out: &mut Vec<u8>, length: u64) {

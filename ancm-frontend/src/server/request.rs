@@ -1,5 +1,7 @@
 //! A head that has been read, as a request; and what its answer will have to know of it.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
@@ -9,7 +11,7 @@ use http::{
 use ancm_tower::refusal::Refusal;
 
 use super::head_guard::{HeadReader, Line};
-use crate::http1::spare;
+use crate::http1::{names::Names, spare};
 
 /// More lines than any backend takes, so that those which are too many for it are refused with a reason.
 const MOST_LINES: usize = 1000;
@@ -49,7 +51,7 @@ pub(super) fn request(head: &Bytes, reader: &HeadReader) -> Result<(Request<()>,
         *request.version_mut() = Version::HTTP_10;
     }
     let mut said = Said::default();
-    *request.headers_mut() = headers(head, reader.lines(), &mut said)?;
+    *request.headers_mut() = Names::with(|names| headers(head, reader.lines(), &mut said, names))?;
     let about = said.about(&request);
     Ok((request, about))
 }
@@ -64,25 +66,26 @@ struct Said {
     expects: bool,
 }
 
-fn headers(head: &Bytes, lines: &[Line], said: &mut Said) -> Result<HeaderMap, Refusal> {
+fn headers(head: &Bytes, lines: &[Line], said: &mut Said, names: &mut Names) -> Result<HeaderMap, Refusal> {
     const MALFORMED: Refusal = Refusal::BadRequest { reason: "a header is malformed" };
     // Room for what the layers add.
     let mut headers = spare::take_headers(lines.len() + 4);
     for line in lines {
-        let name = HeaderName::from_bytes(&head[line.name.clone()]).map_err(|_| MALFORMED)?;
-        let (mut start, mut end) = (line.value.start, line.value.end);
-        let is_blank = |at: usize| matches!(head[at], b' ' | b'\t');
-        while start < end && is_blank(start) {
-            start += 1;
-        }
-        while start < end && is_blank(end - 1) {
-            end -= 1;
-        }
-        let value = HeaderValue::from_maybe_shared(head.slice(start..end)).map_err(|_| MALFORMED)?;
+        let name = names.name(&head[line.name.clone()]).map_err(|_| MALFORMED)?;
+        let value =
+            HeaderValue::from_maybe_shared(head.slice(trimmed(head, &line.value))).map_err(|_| MALFORMED)?;
         said.note(&name, &value);
         headers.append(name, value);
     }
     Ok(headers)
+}
+
+/// Without the blanks around it.
+fn trimmed(head: &[u8], value: &Range<usize>) -> Range<usize> {
+    // Of all that counts as blank here, the guard has let pass no more than SP and HTAB.
+    let text = head[value.clone()].trim_ascii_start();
+    let start = value.end - text.len();
+    start..start + text.trim_ascii_end().len()
 }
 
 impl Said {

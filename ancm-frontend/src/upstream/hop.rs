@@ -166,14 +166,17 @@ impl Present {
     fn among(headers: &HeaderMap) -> Self {
         let mut present = Self::default();
         for name in headers.keys() {
-            present.connection |= name == CONNECTION;
-            present.upgrade |= name == UPGRADE;
-            present.te |= name == TE;
-            present.expect |= name == EXPECT;
-            present.transfer_encoding |= name == TRANSFER_ENCODING;
-            present.host |= name == HOST;
-            present.date |= name == DATE;
-            present.keep_alive |= name == KEEP_ALIVE || name == PROXY_CONNECTION;
+            match name.as_str() {
+                "connection" => present.connection = true,
+                "keep-alive" | "proxy-connection" => present.keep_alive = true,
+                "upgrade" => present.upgrade = true,
+                "te" => present.te = true,
+                "expect" => present.expect = true,
+                "transfer-encoding" => present.transfer_encoding = true,
+                "host" => present.host = true,
+                "date" => present.date = true,
+                _ => {}
+            }
         }
         present
     }

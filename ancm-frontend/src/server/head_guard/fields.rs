@@ -34,6 +34,8 @@ pub(super) trait Marks {
     fn colon(&mut self, at: usize);
     /// The end of its value, blanks included.
     fn end(&mut self, at: usize);
+    /// All three at once.
+    fn line(&mut self, name: usize, colon: usize, end: usize);
 }
 
 /// Nobody wants to know.
@@ -41,6 +43,7 @@ impl Marks for () {
     fn name(&mut self, _: usize) {}
     fn colon(&mut self, _: usize) {}
     fn end(&mut self, _: usize) {}
+    fn line(&mut self, _: usize, _: usize, _: usize) {}
 }
 
 /// How the body of a request ends.
@@ -66,6 +69,8 @@ enum Place {
     /// The LF of the last, empty line.
     LastLineFeed,
 }
+
+const LINE_END: &[u8] = b"\r\n";
 
 /// The headers that mean something to the guard. No two begin with the same letter.
 #[derive(Clone, Copy, Debug)]
@@ -107,6 +112,12 @@ impl Known {
         }
     }
 
+    /// Whether the name is one of these.
+    fn is_among(name: &[u8]) -> bool {
+        let known = name.first().and_then(|&byte| Self::beginning_with(byte));
+        known.is_some_and(|known| known.text().eq_ignore_ascii_case(name))
+    }
+
     /// Whether the name goes on like this one.
     fn continues(self, seen: usize, piece: &[u8]) -> bool {
         self.text().get(seen..seen + piece.len()).is_some_and(|text| text.eq_ignore_ascii_case(piece))
@@ -140,6 +151,11 @@ impl Fields {
             let refuse = |fault| Offence { at, fault };
             match &mut self.place {
                 Place::LineStart => {
+                    if let Some((colon, end)) = ordinary_line(&bytes[at..]) {
+                        marks.line(at, at + colon, at + end);
+                        at += end + LINE_END.len();
+                        continue;
+                    }
                     self.place = match byte {
                         b'\r' => Place::LastLineFeed,
                         b'\n' => return Err(refuse(Fault::BareLineFeed)),
@@ -231,4 +247,16 @@ impl Fields {
         self.place = Place::LineFeed;
         Ok(())
     }
+}
+
+/// Where colon and end of a line are that is all there and means nothing to the guard, as nearly all do. For any other
+/// there are the steps.
+fn ordinary_line(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (name, rest) = bytes.split_at(scan::token(bytes));
+    let value = rest.strip_prefix(b":")?;
+    if name.is_empty() || Known::is_among(name) {
+        return None;
+    }
+    let (value, rest) = value.split_at(scan::text(value));
+    rest.starts_with(LINE_END).then_some((name.len(), name.len() + 1 + value.len()))
 }

@@ -144,4 +144,9 @@ impl Marks for At<'_> {
             line.value.end = self.base + at;
         }
     }
+
+    fn line(&mut self, name: usize, colon: usize, end: usize) {
+        let [name, colon, end] = [name, colon, end].map(|at| self.base + at);
+        self.lines.push(Line { name: name..colon, value: colon + 1..end });
+    }
 }

@@ -1,7 +1,7 @@
 //! Finds the byte that ends a run, several bytes at a time.
 
-const ONES: u64 = 0x0101_0101_0101_0101;
-const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+/// How many bytes are looked at in one piece.
+const BLOCK: usize = 16;
 
 /// The characters of a token: method and header names (RFC 9110 5.6.2).
 static TOKEN: [bool; 256] = {
@@ -31,22 +31,9 @@ pub(super) fn token(bytes: &[u8]) -> usize {
     bytes.iter().position(|&byte| !is_token(byte)).unwrap_or(bytes.len())
 }
 
-/// How many bytes at the beginning are neither below `lowest` nor DEL; `lowest` is at most 128.
+/// How many bytes at the beginning are neither below `lowest` nor DEL.
 pub(super) fn visible(bytes: &[u8], lowest: u8) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (number, word) in words.iter().enumerate() {
-        let word = u64::from_le_bytes(*word);
-        // A byte that borrows from the next one is itself below the limit, so the lowest mark is always true.
-        let low = word.wrapping_sub(ONES * u64::from(lowest)) & !word;
-        let del = word ^ (ONES * 0x7f);
-        let del = del.wrapping_sub(ONES) & !del;
-        let marks = (low | del) & HIGH_BITS;
-        if marks != 0 {
-            return number * 8 + marks.trailing_zeros() as usize / 8;
-        }
-    }
-    let end = rest.iter().position(|&byte| byte < lowest || byte == 0x7f).unwrap_or(rest.len());
-    words.len() * 8 + end
+    first(bytes, |byte| byte < lowest || byte == 0x7f)
 }
 
 /// How many bytes at the beginning can stand in a header value: all but control characters, HTAB allowed.
@@ -59,6 +46,21 @@ pub(super) fn text(bytes: &[u8]) -> usize {
         }
         end += 1;
     }
+}
+
+/// Where the first byte is that ends a run. Of each block all bytes are asked, whichever comes first: that becomes a few
+/// instructions for the whole block.
+#[inline]
+fn first(bytes: &[u8], ends: impl Fn(u8) -> bool) -> usize {
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    for (number, block) in blocks.iter().enumerate() {
+        let marks = block.map(|byte| if ends(byte) { 0xff } else { 0 });
+        if marks.iter().fold(0, |any, mark| any | mark) != 0 {
+            return number * BLOCK + u128::from_le_bytes(marks).trailing_zeros() as usize / 8;
+        }
+    }
+    let end = rest.iter().position(|&byte| ends(byte)).unwrap_or(rest.len());
+    blocks.len() * BLOCK + end
 }
 
 #[cfg(test)]

@@ -110,12 +110,12 @@ impl Part {
 impl Host {
     fn take(&mut self, byte: u8) -> Result<(), Fault> {
         *self = match (*self, byte) {
+            (Self::Before | Self::Name, byte) if is_name(byte) => Self::Name,
             (Self::Before, b' ' | b'\t') => Self::Before,
             (Self::Before, b'[') => Self::AddressStart,
             (Self::Address, b']') => Self::AddressEnd,
             (Self::AddressStart | Self::Address, byte) if is_address(byte) => Self::Address,
             (Self::Name | Self::AddressEnd, b':') => Self::Port,
-            (Self::Before | Self::Name, byte) if is_name(byte) => Self::Name,
             (Self::Port, byte) if byte.is_ascii_digit() => Self::Port,
             (Self::Name | Self::AddressEnd | Self::Port | Self::After, b' ' | b'\t') => Self::After,
             _ => return Err(Fault::Host),

@@ -5,13 +5,15 @@ use std::{mem::MaybeUninit, ops::Range};
 use bytes::{Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version,
-    header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING},
+    header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING},
     request::Parts,
 };
 use hyper::ext::ReasonPhrase;
 
 use crate::http1::{
     chunked::Chunked,
+    digits,
+    names::Names,
     outgoing::{field, number},
     spare,
 };
@@ -50,13 +52,16 @@ pub(super) fn write(parts: &Parts, length: Option<u64>, out: &mut Vec<u8>) {
     for piece in [parts.method.as_str(), " ", slash, target, " HTTP/1.1\r\n"] {
         out.extend_from_slice(piece.as_bytes());
     }
+    let mut said_length = false;
     for (name, value) in &parts.headers {
-        if name != CONTENT_LENGTH && name != TRANSFER_ENCODING {
+        if name == CONTENT_LENGTH {
+            said_length = true;
+        } else if name != TRANSFER_ENCODING {
             field(out, name.as_str(), value.as_bytes());
         }
     }
     match length {
-        Some(0) if !needs_length(&parts.method, &parts.headers) => {}
+        Some(0) if !said_length && !needs_length(&parts.method) => {}
         Some(length) => {
             out.extend_from_slice(b"content-length: ");
             number(out, length);
@@ -68,8 +73,8 @@ pub(super) fn write(parts: &Parts, length: Option<u64>, out: &mut Vec<u8>) {
 }
 
 /// RFC 9110 8.6: the methods that are expected to have a body say so when it is empty; others when they said so.
-fn needs_length(method: &Method, headers: &HeaderMap) -> bool {
-    headers.contains_key(CONTENT_LENGTH) || [Method::POST, Method::PUT, Method::PATCH].contains(method)
+fn needs_length(method: &Method) -> bool {
+    [Method::POST, Method::PUT, Method::PATCH].contains(method)
 }
 
 /// Where a header line's name and value lie in the buffer.
@@ -113,7 +118,7 @@ fn read_one(buffer: &mut BytesMut, method: &Method, lines: &mut Vec<Line>) -> Re
     lines.clear();
     lines.extend(parsed.headers.iter().map(|line| (place(line.name.as_bytes()), place(line.value))));
     let head = buffer.split_to(length).freeze();
-    let (headers, said) = headers(&head, lines)?;
+    let (headers, said) = Names::with(|names| headers(&head, lines, status, names))?;
     let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
     finish(status, version, headers, &said, reason, method).map(Some)
 }
@@ -153,7 +158,12 @@ impl Said {
     }
 }
 
-fn headers(head: &Bytes, lines: &[Line]) -> Result<(HeaderMap, Said), String> {
+fn headers(
+    head: &Bytes,
+    lines: &[Line],
+    status: StatusCode,
+    names: &mut Names,
+) -> Result<(HeaderMap, Said), String> {
     let mut headers = spare::take_headers(lines.len());
     let mut said = Said::default();
     for (name, value) in lines {
@@ -162,9 +172,12 @@ fn headers(head: &Bytes, lines: &[Line]) -> Result<(HeaderMap, Said), String> {
             |what| format!("its answer has a header with the {what} {:?}", String::from_utf8_lossy(name));
         let value = HeaderValue::from_maybe_shared(head.slice(value.clone()))
             .map_err(|_| malformed("malformed value, and the name"))?;
-        let name = HeaderName::from_bytes(name).map_err(|_| malformed("name"))?;
+        let name = names.name(name).map_err(|_| malformed("name"))?;
         said.note(&name, &value);
-        headers.append(name, value);
+        // ANCM: forwardinghandler.cpp drops the backend's date; what is never put in need not be taken out.
+        if name != DATE || status == StatusCode::SWITCHING_PROTOCOLS {
+            headers.append(name, value);
+        }
     }
     Ok((headers, said))
 }
@@ -231,11 +244,6 @@ fn framing(status: StatusCode, version: Version, said: &Said, method: &Method) -
         (1, None) => Err("its answer has a length that is no number".to_owned()),
         _ => Err("its answer has more than one length".to_owned()),
     }
-}
-
-fn digits(text: &[u8]) -> Option<u64> {
-    let all = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    all.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten()
 }
 
 #[cfg(test)]
@@ -314,6 +322,15 @@ mod tests {
             let head = parsed(&format!("HTTP/1.1 {line}\r\ncontent-length: 0\r\n\r\n"));
             let found = head.response.extensions().get::<ReasonPhrase>();
             assert_eq!(found.map(ReasonPhrase::as_bytes), reason, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn leaves_the_date_out_but_not_that_of_a_switch_of_protocols() {
+        for (status, dated) in [(200, false), (404, false), (101, true)] {
+            let head = parsed(&format!("HTTP/1.1 {status} X\r\nDate: then\r\na: b\r\n\r\n"));
+            assert_eq!(head.response.headers().contains_key(DATE), dated, "{status}");
+            assert_eq!(head.response.headers()["a"], "b");
         }
     }
 
