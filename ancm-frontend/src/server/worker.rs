@@ -3,6 +3,8 @@
 //! Nothing that a request needs is shared with another worker.
 
 use std::{
+    convert::Infallible,
+    future::poll_fn,
     io,
     net::{SocketAddr, TcpListener as StdListener},
     thread,
@@ -38,7 +40,7 @@ pub struct Worker {
     pub limits: Limits,
     /// Cancelled: accept no more, and let the requests under way be the last.
     pub drain: CancellationToken,
-    /// Cancelled: end, whatever is under way.
+    /// Cancelled, after the drain has begun: end, whatever is under way.
     pub finish: CancellationToken,
     /// Let go of when no connection is left after the drain began.
     pub connections: Lease,
@@ -72,9 +74,8 @@ impl Worker {
         let (connections, tunnels) = (TaskTracker::new(), TaskTracker::new());
         let serve =
             Serve { limits: self.limits, drain, connections: connections.clone(), make: make.make(&tunnels) };
-        let accepting = accept_all(self.sockets, serve);
+        accept_all(self.sockets, serve).await;
         let drained = async {
-            accepting.await;
             connections.close();
             connections.wait().await;
             drop(self.connections);
@@ -120,17 +121,15 @@ where
                 return;
             }
         };
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = self.drain.cancelled() => break,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, address)) => self.serve(stream, address, tls.as_mut()),
-                Err(error) => self.pause(&error).await,
+        let accepting = async {
+            loop {
+                match poll_fn(|context| listener.poll_accept(context)).await {
+                    Ok((stream, address)) => self.serve(stream, address, tls.as_mut()),
+                    Err(error) => self.pause(&error).await,
+                }
             }
-        }
+        };
+        let _: Option<Infallible> = self.drain.run_until_cancelled(accepting).await;
         // Asked of the kernel itself: tokio may not have heard yet of those that came last.
         if let Ok(listener) = listener.into_std() {
             while let Some((stream, address)) = next_in_backlog(&listener) {
