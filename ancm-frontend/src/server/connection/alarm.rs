@@ -1,7 +1,8 @@
 //! Wakes a connection when one of its clocks may have run out.
 //!
 //! A timer costs more to set than a request costs to serve. So it is set generously, for long after the request under way
-//! as a rule, and only brought forward when it must be.
+//! as a rule, and only brought forward when it must be. That of a connection that is over serves the next one, which it
+//! may wake too early: it asks its clocks then.
 
 use std::{
     future::Future,
@@ -10,7 +11,6 @@ use std::{
     time::Duration,
 };
 
-use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 
 use crate::server::clocks::{Clocks, Phase};
@@ -20,48 +20,42 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a client that has just connected may take to send its first request, though we are to accept no more.
 const FIRST_REQUEST: Duration = Duration::from_millis(250);
 
-pin_project! {
-    /// The timer of a connection.
-    pub(super) struct Alarm {
-        #[pin]
-        sleep: Sleep,
-        // It has been polled since it was set: it will wake us.
-        polled: bool,
-    }
+/// The timer of a connection; it belongs to the task that polls it.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Alarm {
+    /// None: it has never been set.
+    sleep: Option<Pin<Box<Sleep>>>,
+    // It has been polled since it was set: it will wake us.
+    polled: bool,
 }
 
 // === impl Alarm ===
 
 impl Alarm {
-    pub(super) fn new(after: Duration) -> Self {
-        Self { sleep: tokio::time::sleep(after), polled: false }
-    }
-
-    pub(super) fn set(self: Pin<&mut Self>, at: Instant) {
-        let this = self.project();
-        this.sleep.reset(at);
-        *this.polled = false;
+    pub(super) fn set(&mut self, at: Instant) {
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().reset(at),
+            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(at))),
+        }
+        self.polled = false;
     }
 
     /// Ready when it is time to look, which may be earlier than it was set for.
-    pub(super) fn poll(
-        mut self: Pin<&mut Self>,
-        earlier: Option<Instant>,
-        context: &mut Context<'_>,
-    ) -> Poll<()> {
-        if let Some(earlier) = earlier.filter(|&earlier| earlier < self.sleep.deadline()) {
-            self.as_mut().set(earlier);
+    pub(super) fn poll(&mut self, earlier: Option<Instant>, context: &mut Context<'_>) -> Poll<()> {
+        let is_set_later = |at: &Instant| self.sleep.as_ref().is_none_or(|sleep| *at < sleep.deadline());
+        if let Some(earlier) = earlier.filter(is_set_later) {
+            self.set(earlier);
         }
-        let this = self.project();
+        let Some(sleep) = &mut self.sleep else { return Poll::Ready(()) };
         // Asked first: a task that has used up its turn gets no answer from a poll, and a busy client could see to it
         // that it always has.
-        if !this.sleep.is_elapsed() {
-            if std::mem::replace(this.polled, true) {
+        if !sleep.is_elapsed() {
+            if std::mem::replace(&mut self.polled, true) {
                 return Poll::Pending;
             }
-            ready!(this.sleep.poll(context));
+            ready!(sleep.as_mut().poll(context));
         }
-        *this.polled = false;
+        self.polled = false;
         Poll::Ready(())
     }
 }
@@ -91,18 +85,16 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn rings_even_for_a_task_that_has_used_up_its_turn() {
-        let mut alarm = std::pin::pin!(Alarm::new(Duration::from_secs(1)));
-        assert!(
-            futures_util::poll!(std::future::poll_fn(|context| alarm.as_mut().poll(None, context)))
-                .is_pending()
-        );
+        let mut alarm = Alarm::default();
+        alarm.set(Instant::now() + Duration::from_secs(1));
+        assert!(futures_util::poll!(std::future::poll_fn(|context| alarm.poll(None, context))).is_pending());
         tokio::time::advance(Duration::from_secs(2)).await;
         std::future::poll_fn(|context| {
             while coop::has_budget_remaining() {
                 let mut turn = std::pin::pin!(coop::consume_budget());
                 let _ = turn.as_mut().poll(context);
             }
-            assert!(alarm.as_mut().poll(None, context).is_ready());
+            assert!(alarm.poll(None, context).is_ready());
             Poll::Ready(())
         })
         .await;
