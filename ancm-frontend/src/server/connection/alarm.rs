@@ -6,12 +6,15 @@
 
 use std::{
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    task::coop::unconstrained,
+    time::{Instant, Sleep},
+};
 
 use crate::server::clocks::{Clocks, Phase};
 
@@ -25,7 +28,7 @@ const FIRST_REQUEST: Duration = Duration::from_millis(250);
 pub(in crate::server) struct Alarm {
     /// None: it has never been set.
     sleep: Option<Pin<Box<Sleep>>>,
-    // It has been polled since it was set: it will wake us.
+    /// It has been polled since it was set: it will wake us.
     polled: bool,
 }
 
@@ -47,13 +50,13 @@ impl Alarm {
             self.set(earlier);
         }
         let Some(sleep) = &mut self.sleep else { return Poll::Ready(()) };
-        // Asked first: a task that has used up its turn gets no answer from a poll, and a busy client could see to it
-        // that it always has.
         if !sleep.is_elapsed() {
             if std::mem::replace(&mut self.polled, true) {
                 return Poll::Pending;
             }
-            ready!(sleep.as_mut().poll(context));
+            // A task that has used up its turn would get no answer, nor be woken: a busy client could see to it that it
+            // always has.
+            ready!(pin!(unconstrained(sleep.as_mut())).poll(context));
         }
         self.polled = false;
         Poll::Ready(())
@@ -79,24 +82,43 @@ pub(super) fn look_by(clocks: &Clocks, shared: bool, patience: Option<Instant>) 
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use tokio::task::coop;
 
     use super::*;
 
+    /// Its answer in a turn that is used up.
+    async fn asked(alarm: &mut Alarm) -> Poll<()> {
+        poll_fn(|context| {
+            while coop::has_budget_remaining() {
+                let mut turn = pin!(coop::consume_budget());
+                let _ = turn.as_mut().poll(context);
+            }
+            Poll::Ready(alarm.poll(None, context))
+        })
+        .await
+    }
+
     #[tokio::test(start_paused = true)]
     async fn rings_even_for_a_task_that_has_used_up_its_turn() {
         let mut alarm = Alarm::default();
-        alarm.set(Instant::now() + Duration::from_secs(1));
-        assert!(futures_util::poll!(std::future::poll_fn(|context| alarm.poll(None, context))).is_pending());
-        tokio::time::advance(Duration::from_secs(2)).await;
-        std::future::poll_fn(|context| {
-            while coop::has_budget_remaining() {
-                let mut turn = std::pin::pin!(coop::consume_budget());
-                let _ = turn.as_mut().poll(context);
-            }
-            assert!(alarm.poll(None, context).is_ready());
-            Poll::Ready(())
-        })
-        .await;
+        for _ in 0..2 {
+            alarm.set(Instant::now() + Duration::from_secs(1));
+            assert!(asked(&mut alarm).await.is_pending());
+            tokio::time::advance(Duration::from_secs(2)).await;
+            assert!(asked(&mut alarm).await.is_ready());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wakes_a_task_that_had_used_up_its_turn_when_it_was_set() {
+        let mut alarm = Alarm::default();
+        let at = Instant::now() + Duration::from_secs(1);
+        alarm.set(at);
+        assert!(asked(&mut alarm).await.is_pending());
+        let rings = poll_fn(|context| alarm.poll(None, context));
+        tokio::time::timeout(Duration::from_secs(9), rings).await.unwrap();
+        assert_eq!(Instant::now().duration_since(at).as_millis(), 0);
     }
 }
