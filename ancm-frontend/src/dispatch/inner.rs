@@ -1,8 +1,8 @@
 //! Hands a request to the inner stack of its process's generation.
 //!
 //! Configuration reaches a layer by construction only, so a new generation is a new inner stack. Each worker builds
-//! one when the first request of the generation comes; each connection keeps a clone of the newest, and requests
-//! that are under way keep the one they began with.
+//! one when the first request of the generation comes; all its connections call that one, and requests that are under
+//! way go on as they began.
 
 use std::{
     fmt,
@@ -18,7 +18,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{Ticket, lock};
+use super::{Ticket, WorkerBackend, lock};
 use crate::config::Config;
 
 /// Builds inner stacks, one per generation.
@@ -30,8 +30,6 @@ pub struct InnerStacks<S> {
 /// The service that stands between the outer stack and the inner ones.
 pub struct Dispatch<S> {
     stacks: Arc<InnerStacks<S>>,
-    /// Boxed, since each request takes it out and puts it back.
-    current: Option<(u64, Box<S>)>,
 }
 
 pin_project! {
@@ -54,24 +52,20 @@ pin_project! {
 
 // === impl InnerStacks ===
 
-impl<S: Clone> InnerStacks<S> {
+impl<S> InnerStacks<S> {
     /// Builds stacks by this function.
     pub fn new(make: impl Fn(&Config) -> S + Send + Sync + 'static) -> Self {
         Self { make: Box::new(make), newest: Mutex::new(None) }
     }
 
-    fn of(&self, ticket: &Ticket) -> S {
-        let generation = ticket.backend().generation();
-        let mut newest = lock(&self.newest);
-        if let Some((_, known)) = newest.as_ref().filter(|(known, _)| *known == generation) {
-            return known.clone();
-        }
-        let made = (self.make)(ticket.backend().config());
-        // A late request of an older generation must not push out the newer one.
+    /// The stack of this process's generation; none for a late request of an older one, which must not push out the
+    /// newer.
+    fn find<'a>(&self, newest: &'a mut Option<(u64, S)>, backend: &WorkerBackend) -> Option<&'a mut S> {
+        let generation = backend.generation();
         if newest.as_ref().is_none_or(|(known, _)| *known < generation) {
-            *newest = Some((generation, made.clone()));
+            *newest = Some((generation, (self.make)(backend.config())));
         }
-        made
+        newest.as_mut().filter(|(known, _)| *known == generation).map(|(_, stack)| stack)
     }
 }
 
@@ -86,7 +80,7 @@ impl<S> fmt::Debug for InnerStacks<S> {
 impl<S> Dispatch<S> {
     /// Dispatches to the stacks of this worker.
     pub fn new(stacks: Arc<InnerStacks<S>>) -> Self {
-        Self { stacks, current: None }
+        Self { stacks }
     }
 }
 
@@ -122,19 +116,23 @@ where
             let refusal = Refusal::BadGateway { error: "proxy_internal_error", detail };
             return DispatchFuture { kind: Kind::Refused { refusal: Some(refusal) } };
         };
-        let generation = ticket.backend().generation();
-        let (_, mut stack) = match self.current.take() {
-            Some(current) if current.0 == generation => current,
-            _ => (generation, Box::new(self.stacks.of(ticket))),
+        let backend = ticket.backend();
+        let mut newest = lock(&self.stacks.newest);
+        let mut late;
+        let stack = if let Some(stack) = self.stacks.find(&mut newest, backend) {
+            stack
+        } else {
+            late = (self.stacks.make)(backend.config());
+            &mut late
         };
         // Nearly always ready at once; if not, the future asks again and leaves its waker.
-        if matches!(stack.poll_ready(&mut Context::from_waker(Waker::noop())), Poll::Ready(Ok(()))) {
-            let future = stack.call(request);
-            self.current = Some((generation, stack));
-            DispatchFuture { kind: Kind::Running { future } }
+        let is_ready = stack.poll_ready(&mut Context::from_waker(Waker::noop()));
+        let kind = if matches!(is_ready, Poll::Ready(Ok(()))) {
+            Kind::Running { future: stack.call(request) }
         } else {
-            DispatchFuture { kind: Kind::Waiting { stack, request: Some(Box::new(request)) } }
-        }
+            Kind::Waiting { stack: Box::new(stack.clone()), request: Some(Box::new(request)) }
+        };
+        DispatchFuture { kind }
     }
 }
 

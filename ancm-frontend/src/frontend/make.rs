@@ -67,7 +67,7 @@ where
 {
     type Service = Router<L::Service>;
 
-    fn make(self, tunnels: &TaskTracker) -> impl Fn(&Client) -> Self::Service + Clone + 'static {
+    fn make(self, tunnels: &TaskTracker) -> impl Fn(&Client) -> Self::Service + 'static {
         let Self { applications, hold_at_most, layer } = self;
         let stack = |made: Ingredients| (made.binding.clone(), made.stack(hold_at_most, tunnels));
         let (routes, stacks) = Routes::new(applications.into_iter().map(stack).collect());

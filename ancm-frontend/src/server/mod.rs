@@ -4,7 +4,7 @@
 //! (`head_guard`) in the same pass in which it reads it, and a connection that is idle holds no buffer.
 //!
 //! Reading order: `listener` opens the sockets, `worker` accepts from them (after the handshake of `tls`, where there
-//! is one), `connection` serves one client: `request` is what it makes of a head, `body` what it reads behind it
+//! is one), `tasks` serve them, `connection` is one client: `request` is what it makes of a head, `body` what it reads behind it
 //! through `io`, `answer` what it writes, `upgrade` what becomes of it when protocols are switched. `clocks` say for
 //! how long it may do nothing.
 
@@ -22,6 +22,7 @@ mod router;
 mod spare;
 mod stream;
 mod target;
+mod tasks;
 mod tls;
 mod trailers;
 mod upgrade;

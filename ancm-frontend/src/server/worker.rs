@@ -3,8 +3,11 @@
 //! Nothing that a request needs is shared with another worker.
 
 use std::{
+    convert::Infallible,
+    future::poll_fn,
     io,
     net::{SocketAddr, TcpListener as StdListener},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -19,7 +22,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     clocks::Limits,
-    connection::{Connection, ConnectionService},
+    connection::ConnectionService,
+    tasks::{Accepted, Tasks, woken_by},
     tls::{self, Socket},
 };
 use crate::{lease::Lease, tls::Certificates};
@@ -38,7 +42,7 @@ pub struct Worker {
     pub limits: Limits,
     /// Cancelled: accept no more, and let the requests under way be the last.
     pub drain: CancellationToken,
-    /// Cancelled: end, whatever is under way.
+    /// Cancelled, after the drain has begun: end, whatever is under way.
     pub finish: CancellationToken,
     /// Let go of when no connection is left after the drain began.
     pub connections: Lease,
@@ -52,7 +56,7 @@ pub trait MakeWorkerService: Send + 'static {
     /// Called once, inside the worker's runtime; `tunnels` counts what outlives its request.
     ///
     /// What it returns makes a service for each connection.
-    fn make(self, tunnels: &TaskTracker) -> impl Fn(&Client) -> Self::Service + Clone + 'static;
+    fn make(self, tunnels: &TaskTracker) -> impl Fn(&Client) -> Self::Service + 'static;
 }
 
 // === impl Worker ===
@@ -70,11 +74,15 @@ impl Worker {
         // A child of its own, so that asking it takes no lock that another worker takes.
         let drain = self.drain.child_token();
         let (connections, tunnels) = (TaskTracker::new(), TaskTracker::new());
-        let serve =
-            Serve { limits: self.limits, drain, connections: connections.clone(), make: make.make(&tunnels) };
-        let accepting = accept_all(self.sockets, serve);
+        let serve = Serve {
+            limits: self.limits,
+            tasks: Tasks::new(self.limits, drain.clone()),
+            drain,
+            connections: connections.clone(),
+            make: make.make(&tunnels),
+        };
+        accept_all(self.sockets, serve).await;
         let drained = async {
-            accepting.await;
             connections.close();
             connections.wait().await;
             drop(self.connections);
@@ -95,9 +103,9 @@ impl Worker {
 }
 
 /// How a worker serves what it accepts.
-#[derive(Clone)]
-struct Serve<F> {
+struct Serve<F, S> {
     limits: Limits,
+    tasks: Arc<Tasks<S>>,
     drain: CancellationToken,
     connections: TaskTracker,
     make: F,
@@ -105,13 +113,13 @@ struct Serve<F> {
 
 // === impl Serve ===
 
-impl<F, S> Serve<F>
+impl<F, S> Serve<F, S>
 where
     F: Fn(&Client) -> S,
     S: ConnectionService,
 {
     /// Accepts until the drain begins, then what is in the backlog: its clients believe that they are connected.
-    async fn accept(self, socket: Socket) {
+    async fn accept(&self, socket: Socket) {
         let Socket { listener, mut tls } = socket;
         let listener = match TcpListener::from_std(listener) {
             Ok(listener) => listener,
@@ -120,17 +128,15 @@ where
                 return;
             }
         };
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                () = self.drain.cancelled() => break,
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                Ok((stream, address)) => self.serve(stream, address, tls.as_mut()),
-                Err(error) => self.pause(&error).await,
+        let accepting = async {
+            loop {
+                match poll_fn(|context| listener.poll_accept(context)).await {
+                    Ok((stream, address)) => self.serve(stream, address, tls.as_mut()),
+                    Err(error) => self.pause(&error).await,
+                }
             }
-        }
+        };
+        let _: Option<Infallible> = self.drain.run_until_cancelled(accepting).await;
         // Asked of the kernel itself: tokio may not have heard yet of those that came last.
         if let Ok(listener) = listener.into_std() {
             while let Some((stream, address)) = next_in_backlog(&listener) {
@@ -142,14 +148,16 @@ where
     fn serve(&self, stream: TcpStream, address: SocketAddr, tls: Option<&mut Certificates>) {
         let client = Client::new(address, if tls.is_some() { Scheme::Https } else { Scheme::Http });
         let service = (self.make)(&client);
-        let (limits, drain) = (self.limits, self.drain.clone());
         match tls {
-            None => self.connections.spawn(Connection::new(stream, client, service, limits, drain)),
-            Some(tls) => {
-                let connection = tls::serve(stream, tls.current(), client, service, limits, drain);
-                self.connections.spawn(connection)
+            None => {
+                self.tasks.serve(Accepted { stream, client, service, counted: self.connections.token() });
             }
-        };
+            Some(tls) => {
+                let (limits, drain) = (self.limits, self.drain.clone());
+                let connection = tls::serve(stream, tls.current(), client, service, limits, drain.clone());
+                self.connections.spawn(woken_by(drain, connection));
+            }
+        }
     }
 
     async fn pause(&self, error: &io::Error) {
@@ -161,12 +169,12 @@ where
     }
 }
 
-async fn accept_all<F, S>(sockets: Vec<Socket>, serve: Serve<F>)
+async fn accept_all<F, S>(sockets: Vec<Socket>, serve: Serve<F, S>)
 where
-    F: Fn(&Client) -> S + Clone,
+    F: Fn(&Client) -> S,
     S: ConnectionService,
 {
-    join_all(sockets.into_iter().map(|socket| serve.clone().accept(socket))).await;
+    join_all(sockets.into_iter().map(|socket| serve.accept(socket))).await;
 }
 
 /// A connection that is complete already, if there is one.

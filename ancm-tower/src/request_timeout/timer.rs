@@ -1,4 +1,4 @@
-//! A timer that the requests of one service use one after the other.
+//! Timers that the requests of one service use one after the other.
 //!
 //! To register a timer and to take it back costs more than everything else that this layer does, and nearly every
 //! request is answered long before the timer would ring. So it stays registered, and rings too early at worst.
@@ -10,9 +10,12 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Where a timer lies that nobody uses. Nobody else ever locks it while a request takes it or puts it back.
+/// How many timers lie there at most: more requests than these are rarely under way at the same time.
+const AT_MOST: usize = 1024;
+
+/// Where timers lie that nobody uses. Nobody else ever locks it while a request takes one or puts it back.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Spare(Arc<Mutex<Option<Pin<Box<Sleep>>>>>);
+pub(super) struct Spare(Arc<Mutex<Vec<Pin<Box<Sleep>>>>>);
 
 /// A timer, once it has been needed; it goes back when this is dropped.
 #[derive(Debug)]
@@ -34,7 +37,7 @@ impl Timer {
         let home = &self.home;
         let sleep = self.sleep.get_or_insert_with(|| {
             // All limits of a service are the same: what an earlier request has set rings earlier.
-            let spare = home.as_ref().and_then(|home| home.slot().take());
+            let spare = home.as_ref().and_then(|home| home.slot().pop());
             spare.unwrap_or_else(|| Box::pin(sleep_until(first)))
         });
         sleep.as_mut()
@@ -44,7 +47,10 @@ impl Timer {
 impl Drop for Timer {
     fn drop(&mut self) {
         if let Some((home, sleep)) = self.home.as_ref().zip(self.sleep.take()) {
-            *home.slot() = Some(sleep);
+            let mut spare = home.slot();
+            if spare.len() < AT_MOST {
+                spare.push(sleep);
+            }
         }
     }
 }
@@ -52,7 +58,7 @@ impl Drop for Timer {
 // === impl Spare ===
 
 impl Spare {
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<Pin<Box<Sleep>>>> {
+    fn slot(&self) -> std::sync::MutexGuard<'_, Vec<Pin<Box<Sleep>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -83,7 +89,7 @@ mod tests {
     }
 
     fn rests<S>(service: &RequestTimeout<S>) -> bool {
-        service.spare.as_ref().is_some_and(|spare| spare.slot().is_some())
+        service.spare.as_ref().is_some_and(|spare| !spare.slot().is_empty())
     }
 
     #[tokio::test(start_paused = true)]
@@ -111,6 +117,7 @@ mod tests {
         let (first, second) = tokio::join!(first, second);
         assert_eq!((first.unwrap().status().as_u16(), second.unwrap().status().as_u16()), (504, 200));
         assert_eq!(before.elapsed(), LIMIT);
+        assert_eq!(service.spare.unwrap().slot().len(), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,17 +1,20 @@
 //! Wakes a connection when one of its clocks may have run out.
 //!
 //! A timer costs more to set than a request costs to serve. So it is set generously, for long after the request under way
-//! as a rule, and only brought forward when it must be.
+//! as a rule, and only brought forward when it must be. That of a connection that is over serves the next one, which it
+//! may wake too early: it asks its clocks then.
 
 use std::{
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep};
+use tokio::{
+    task::coop::unconstrained,
+    time::{Instant, Sleep},
+};
 
 use crate::server::clocks::{Clocks, Phase};
 
@@ -20,48 +23,42 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a client that has just connected may take to send its first request, though we are to accept no more.
 const FIRST_REQUEST: Duration = Duration::from_millis(250);
 
-pin_project! {
-    /// The timer of a connection.
-    pub(super) struct Alarm {
-        #[pin]
-        sleep: Sleep,
-        // It has been polled since it was set: it will wake us.
-        polled: bool,
-    }
+/// The timer of a connection; it belongs to the task that polls it.
+#[derive(Debug, Default)]
+pub(in crate::server) struct Alarm {
+    /// None: it has never been set.
+    sleep: Option<Pin<Box<Sleep>>>,
+    /// It has been polled since it was set: it will wake us.
+    polled: bool,
 }
 
 // === impl Alarm ===
 
 impl Alarm {
-    pub(super) fn new(after: Duration) -> Self {
-        Self { sleep: tokio::time::sleep(after), polled: false }
-    }
-
-    pub(super) fn set(self: Pin<&mut Self>, at: Instant) {
-        let this = self.project();
-        this.sleep.reset(at);
-        *this.polled = false;
+    pub(super) fn set(&mut self, at: Instant) {
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().reset(at),
+            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(at))),
+        }
+        self.polled = false;
     }
 
     /// Ready when it is time to look, which may be earlier than it was set for.
-    pub(super) fn poll(
-        mut self: Pin<&mut Self>,
-        earlier: Option<Instant>,
-        context: &mut Context<'_>,
-    ) -> Poll<()> {
-        if let Some(earlier) = earlier.filter(|&earlier| earlier < self.sleep.deadline()) {
-            self.as_mut().set(earlier);
+    pub(super) fn poll(&mut self, earlier: Option<Instant>, context: &mut Context<'_>) -> Poll<()> {
+        let is_set_later = |at: &Instant| self.sleep.as_ref().is_none_or(|sleep| *at < sleep.deadline());
+        if let Some(earlier) = earlier.filter(is_set_later) {
+            self.set(earlier);
         }
-        let this = self.project();
-        // Asked first: a task that has used up its turn gets no answer from a poll, and a busy client could see to it
-        // that it always has.
-        if !this.sleep.is_elapsed() {
-            if std::mem::replace(this.polled, true) {
+        let Some(sleep) = &mut self.sleep else { return Poll::Ready(()) };
+        if !sleep.is_elapsed() {
+            if std::mem::replace(&mut self.polled, true) {
                 return Poll::Pending;
             }
-            ready!(this.sleep.poll(context));
+            // A task that has used up its turn would get no answer, nor be woken: a busy client could see to it that it
+            // always has.
+            ready!(pin!(unconstrained(sleep.as_mut())).poll(context));
         }
-        *this.polled = false;
+        self.polled = false;
         Poll::Ready(())
     }
 }
@@ -85,26 +82,43 @@ pub(super) fn look_by(clocks: &Clocks, shared: bool, patience: Option<Instant>) 
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use tokio::task::coop;
 
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn rings_even_for_a_task_that_has_used_up_its_turn() {
-        let mut alarm = std::pin::pin!(Alarm::new(Duration::from_secs(1)));
-        assert!(
-            futures_util::poll!(std::future::poll_fn(|context| alarm.as_mut().poll(None, context)))
-                .is_pending()
-        );
-        tokio::time::advance(Duration::from_secs(2)).await;
-        std::future::poll_fn(|context| {
+    /// Its answer in a turn that is used up.
+    async fn asked(alarm: &mut Alarm) -> Poll<()> {
+        poll_fn(|context| {
             while coop::has_budget_remaining() {
-                let mut turn = std::pin::pin!(coop::consume_budget());
+                let mut turn = pin!(coop::consume_budget());
                 let _ = turn.as_mut().poll(context);
             }
-            assert!(alarm.as_mut().poll(None, context).is_ready());
-            Poll::Ready(())
+            Poll::Ready(alarm.poll(None, context))
         })
-        .await;
+        .await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn rings_even_for_a_task_that_has_used_up_its_turn() {
+        let mut alarm = Alarm::default();
+        for _ in 0..2 {
+            alarm.set(Instant::now() + Duration::from_secs(1));
+            assert!(asked(&mut alarm).await.is_pending());
+            tokio::time::advance(Duration::from_secs(2)).await;
+            assert!(asked(&mut alarm).await.is_ready());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wakes_a_task_that_had_used_up_its_turn_when_it_was_set() {
+        let mut alarm = Alarm::default();
+        let at = Instant::now() + Duration::from_secs(1);
+        alarm.set(at);
+        assert!(asked(&mut alarm).await.is_pending());
+        let rings = poll_fn(|context| alarm.poll(None, context));
+        tokio::time::timeout(Duration::from_secs(9), rings).await.unwrap();
+        assert_eq!(Instant::now().duration_since(at).as_millis(), 0);
     }
 }

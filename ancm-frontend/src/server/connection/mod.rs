@@ -21,10 +21,10 @@ use ancm_tower::{BoxError, client::Client};
 use http::Request;
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::CancellationToken;
 
 use self::{
-    alarm::{Alarm, is_awaited, look_by},
+    alarm::{is_awaited, look_by},
     closing::close,
 };
 use super::{
@@ -45,6 +45,7 @@ mod closing;
 mod pieces;
 mod service;
 
+pub(super) use self::alarm::Alarm;
 pub use self::service::ConnectionService;
 
 /// What a client reads whose head does not come to its end.
@@ -66,12 +67,8 @@ pin_project! {
         // It is being answered, and another task reads its body.
         is_body_shared: bool,
         out: Outgoing,
-        #[pin]
         alarm: Alarm,
         drain: CancellationToken,
-        #[pin]
-        drained: WaitForCancellationFutureOwned,
-        begun: bool,
         // When a client that has not sent anything yet is drained, too.
         patience: Option<Instant>,
     }
@@ -106,6 +103,8 @@ enum Over {
 
 impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
     /// Serves `stream` by `service`; when `drain` is cancelled, the request under way is the last.
+    ///
+    /// It asks for that when it is polled: whoever polls it sees to it that it is woken by the drain.
     pub fn new(stream: T, client: Client, service: S, limits: Limits, drain: CancellationToken) -> Self {
         Self {
             service,
@@ -118,12 +117,20 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             switch: None,
             is_body_shared: false,
             out: Outgoing::new(Vec::new(), Framing::Close),
-            alarm: Alarm::new(limits.idle),
-            drained: drain.clone().cancelled_owned(),
-            begun: false,
+            alarm: Alarm::default(),
             drain,
             patience: None,
         }
+    }
+
+    /// Wakes it by this alarm, which the same task has used for another connection with these limits.
+    pub(super) fn with_alarm(self, alarm: Alarm) -> Self {
+        Self { alarm, ..self }
+    }
+
+    /// Its alarm, when it is over.
+    pub(super) fn take_alarm(self: Pin<&mut Self>) -> Alarm {
+        std::mem::take(self.project().alarm)
     }
 
     /// Goes as far as possible; ready when there is nothing more to do.
@@ -167,11 +174,6 @@ impl<T: ClientStream, S: ConnectionService> Future for Connection<T, S> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let this = self.as_mut().project();
-        if !std::mem::replace(this.begun, true) {
-            // Polled once: a task keeps its waker, and the flag is cheaper to ask.
-            let _ = this.drained.poll(context);
-        }
         loop {
             // Before the drain: a request that has come already is served.
             if let Poll::Ready(over) = self.as_mut().poll_steps(context) {

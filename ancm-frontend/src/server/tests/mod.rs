@@ -101,7 +101,8 @@ where
     R: Future<Output = Answer> + Send + 'static,
 {
     let client = Client::new(address, Scheme::Http);
-    Connection::new(stream, client, service_fn(answer), Limits::default(), drain)
+    let connection = Connection::new(stream, client, service_fn(answer), Limits::default(), drain.clone());
+    tasks::woken_by(drain, connection)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "it is what a service answers")]

@@ -62,7 +62,7 @@ struct Caller {
 impl MakeWorkerService for Tell {
     type Service = ServiceFn<fn(Request<ClientBody>) -> Answer>;
 
-    fn make(self, _: &TaskTracker) -> impl Fn(&Client) -> Self::Service + Clone + 'static {
+    fn make(self, _: &TaskTracker) -> impl Fn(&Client) -> Self::Service + 'static {
         |_: &Client| service_fn(tell as fn(Request<ClientBody>) -> Answer)
     }
 }
