@@ -16,10 +16,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::io::AsyncRead;
 use tokio_util::io::poll_read_buf;
 
-/// Read at once at the most.
-pub(crate) const ROOM: usize = 256 * 1024;
+/// Read at once at the most: a piece of 64 KiB and the head before it. A slow recipient may keep as much from others.
+pub(crate) const ROOM: usize = 72 * 1024;
 /// What is left behind slices that are still held is used up to this.
-const LEAST: usize = 32 * 1024;
+const LEAST: usize = 16 * 1024;
 /// Read at once behind what is incomplete.
 const APPENDED: usize = 8 * 1024;
 
@@ -39,13 +39,11 @@ pub(crate) fn with_room<R>(read: impl FnOnce(&mut BytesMut) -> R) -> R {
     result
 }
 
-/// Reads once, so much at the most, behind what is there already; 0 is the end. What was empty becomes a slice of the
-/// thread's room.
+/// Reads once, behind what is there already; 0 is the end. What was empty becomes a slice of the thread's room.
 pub(crate) fn poll_fill<R: AsyncRead + Unpin>(
     stream: &mut R,
     context: &mut Context<'_>,
     read: &mut BytesMut,
-    most: usize,
 ) -> Poll<io::Result<usize>> {
     let stream = Pin::new(stream);
     if !read.is_empty() {
@@ -56,7 +54,7 @@ pub(crate) fn poll_fill<R: AsyncRead + Unpin>(
     // Even an empty slice would keep the room from being used again.
     *read = BytesMut::new();
     with_room(|room| {
-        let count = ready!(poll_read_buf(stream, context, &mut room.limit(most)))?;
+        let count = ready!(poll_read_buf(stream, context, room))?;
         *read = room.split();
         Poll::Ready(Ok(count))
     })
@@ -77,7 +75,7 @@ mod tests {
     use super::*;
 
     async fn fill(stream: &mut (impl AsyncRead + Unpin), read: &mut BytesMut) -> usize {
-        poll_fn(|context| poll_fill(stream, context, read, ROOM)).await.unwrap()
+        poll_fn(|context| poll_fill(stream, context, read)).await.unwrap()
     }
 
     #[tokio::test]

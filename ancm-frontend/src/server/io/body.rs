@@ -11,10 +11,7 @@ use http_body::Frame;
 
 use super::{Io, incoming::Incoming, keep_waker};
 use crate::{
-    http1::{
-        chunked::Step,
-        room::{self, ROOM},
-    },
+    http1::{chunked::Step, room},
     server::{body::BodyError, clocks::Clocks, head_guard::Framing, stream::ClientStream},
 };
 
@@ -26,7 +23,7 @@ impl<T: ClientStream> Io<T> {
     /// Reads once into the buffer; false at the end of the stream.
     fn poll_fill(&mut self, clocks: &Clocks, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         self.in_room |= self.read.is_empty();
-        match room::poll_fill(&mut self.stream, context, &mut self.read, ROOM)? {
+        match room::poll_fill(&mut self.stream, context, &mut self.read)? {
             Poll::Pending => {
                 clocks.reading();
                 Poll::Pending

@@ -245,7 +245,7 @@ fn poll_head<B>(
                 Err(detail) => return Poll::Ready(Err(failed("http_protocol_error", detail))),
             }
         }
-        match ready!(wire.poll_fill_head(context)) {
+        match ready!(wire.poll_fill(context)) {
             Ok(0) if wire.read.is_empty() => {
                 let detail = "it closed the connection before it answered";
                 return Poll::Ready(Err(failed("connection_terminated", detail)));

@@ -13,13 +13,8 @@ use tokio::{
 };
 
 use super::head::Line;
-use crate::http1::{
-    pipe,
-    room::{self, ROOM},
-};
+use crate::http1::room;
 
-/// Read at once with the head of an answer: all of a small one, and of a large one not much that could go by a pipe.
-const WITH_HEAD: usize = 8 * 1024 + pipe::LEAST;
 /// The largest head of a request whose buffer is kept for the next one.
 const KEPT_HEAD: usize = 8 * 1024;
 
@@ -49,14 +44,9 @@ impl Wire {
         Self { stream, read: BytesMut::new(), head: Vec::new(), lines: Vec::new() }
     }
 
-    /// Reads once for the head of an answer; 0 is the end.
-    pub(super) fn poll_fill_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        room::poll_fill(&mut self.stream, context, &mut self.read, WITH_HEAD)
-    }
-
-    /// Reads once for its body; 0 is the end.
+    /// Reads once; 0 is the end.
     pub(super) fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        room::poll_fill(&mut self.stream, context, &mut self.read, ROOM)
+        room::poll_fill(&mut self.stream, context, &mut self.read)
     }
 
     /// Gives away the end that writes; `None` if it has been given already.
