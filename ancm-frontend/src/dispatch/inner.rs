@@ -54,6 +54,9 @@ pin_project! {
 
 impl<S> InnerStacks<S> {
     /// Builds stacks by this function.
+    ///
+    /// The connections of a worker share one, and it is called under a lock: a service in it must not dispatch again
+    /// within its `call`, only in its future.
     pub fn new(make: impl Fn(&Config) -> S + Send + Sync + 'static) -> Self {
         Self { make: Box::new(make), newest: Mutex::new(None) }
     }

@@ -6,7 +6,7 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::room::take;
+use super::room::{let_go, take};
 
 /// The longest line of sizes and extensions that we read.
 const LINE_LIMIT: usize = 4096;
@@ -70,6 +70,7 @@ impl Chunked {
                         // What is known to be the last goes out with the end.
                         0 if buffer.starts_with(END) => {
                             buffer.advance(END.len());
+                            let_go(buffer);
                             Self::Done
                         }
                         0 => Self::DataEnd,
@@ -82,6 +83,7 @@ impl Chunked {
                         return Ok(Step::More);
                     }
                     buffer.advance(2);
+                    let_go(buffer);
                     *self = Self::Size;
                 }
                 Self::Trailers => return self.trailers(buffer),
@@ -91,7 +93,7 @@ impl Chunked {
 
     fn trailers(&mut self, buffer: &mut BytesMut) -> Result<Step, &'static str> {
         let Some(length) = section(buffer)? else { return Ok(Step::More) };
-        let section = buffer.split_to(length).freeze();
+        let section = take(buffer, length);
         *self = Self::Done;
         if length == 2 {
             return Ok(Step::End);
@@ -125,6 +127,7 @@ fn line(buffer: &mut BytesMut, limit: usize) -> Result<Option<BytesMut>, &'stati
     }
     let line = buffer.split_to(end - 1);
     buffer.advance(2);
+    let_go(buffer);
     Ok(Some(line))
 }
 

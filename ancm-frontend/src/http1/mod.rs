@@ -14,6 +14,8 @@ pub(crate) mod turn;
 use bytes::BytesMut;
 use tokio::io::ReadBuf;
 
+use self::room::let_go;
+
 /// The number that is said, if it is nothing but digits, and not too large.
 pub(crate) fn digits(text: &[u8]) -> Option<u64> {
     let append = |number: u64, &byte: &u8| {
@@ -30,10 +32,8 @@ pub(crate) fn hand_out(ahead: &mut BytesMut, buffer: &mut ReadBuf<'_>) -> bool {
     }
     let length = ahead.len().min(buffer.remaining());
     buffer.put_slice(&ahead.split_to(length));
-    if ahead.is_empty() {
-        // The stream may live long.
-        *ahead = BytesMut::new();
-    }
+    // The stream may live long.
+    let_go(ahead);
     true
 }
 

@@ -10,6 +10,9 @@ use super::pipe::Piped;
 ///
 /// Much of a large answer never comes to memory: it stays in a pipe, from which the kernel moves it to the client's
 /// socket. Whoever looks into it has it read, and sees bytes as ever: by [`Buf`], or with [`Bytes::from`].
+///
+/// A piece that is kept keeps a pipe, or the buffer of 72 KiB that it was read into: copy what you keep for long. For a
+/// layer that insists on [`Bytes`] there is `http_body_util::BodyExt::map_frame`.
 #[derive(Debug)]
 pub struct Piece(Kind);
 

@@ -51,13 +51,19 @@ pub(crate) fn poll_fill<R: AsyncRead + Unpin>(
         read.reserve(APPENDED);
         return poll_read_buf(stream, context, &mut read.limit(APPENDED));
     }
-    // Even an empty slice would keep the room from being used again.
-    *read = BytesMut::new();
+    let_go(read);
     with_room(|room| {
         let count = ready!(poll_read_buf(stream, context, room))?;
         *read = room.split();
         Poll::Ready(Ok(count))
     })
+}
+
+/// Lets go of the room when nothing is left of what has been read: even an empty slice keeps it from being used again.
+pub(crate) fn let_go(read: &mut BytesMut) {
+    if read.is_empty() {
+        *read = BytesMut::new();
+    }
 }
 
 /// Takes so many bytes from the front of what has been read.

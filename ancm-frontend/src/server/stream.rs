@@ -6,9 +6,6 @@ use crate::http1::outgoing::Recipient;
 
 /// A stream that can tell, without reading, what its client has done.
 pub trait ClientStream: AsyncRead + Recipient + Send + 'static {
-    /// Whether it is a socket that takes bytes as they are.
-    const IS_SOCKET: bool = false;
-
     /// Whether the client has closed its side or is gone, even behind bytes that have not been read.
     fn has_left(&self) -> bool;
 
@@ -24,8 +21,6 @@ pub trait ClientStream: AsyncRead + Recipient + Send + 'static {
 // === impl ClientStream ===
 
 impl ClientStream for TcpStream {
-    const IS_SOCKET: bool = true;
-
     fn has_left(&self) -> bool {
         super::peer::has_left(self)
     }

@@ -11,7 +11,7 @@ use std::{
 use tokio::time::{Instant, Sleep, sleep_until};
 
 /// How many timers lie there at most: more requests than these are rarely under way at the same time.
-const AT_MOST: usize = 1024;
+const AT_MOST: usize = 256;
 
 /// Where timers lie that nobody uses. Nobody else ever locks it while a request takes one or puts it back.
 #[derive(Clone, Debug, Default)]

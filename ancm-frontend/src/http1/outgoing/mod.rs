@@ -20,12 +20,14 @@ use super::piece::Piece;
 const COPIED: usize = 2 * 1024;
 /// How much may wait to be written before no further piece is taken.
 const HELD: usize = 64 * 1024;
+/// A piece of this size is held as it is, whatever it was read into.
+const LARGE: usize = 32 * 1024;
 /// How much goes out by one call at the most: pieces, and what is written around them.
 const SLICES: usize = 32;
 
 /// What a message can be written to.
 pub trait Recipient: AsyncWrite + Unpin {
-    /// The socket that takes bytes as they are, if it is one.
+    /// The socket, if what is written comes to it unchanged: then it may be written to directly.
     fn socket(&self) -> Option<&TcpStream> {
         None
     }
@@ -52,6 +54,9 @@ pub(crate) struct Outgoing {
     written: usize,
     /// The large pieces, each with its place in the text.
     pieces: VecDeque<(usize, Piece)>,
+    has_data: bool,
+    /// No piece holds up more than it is itself.
+    is_settled: bool,
     ended: bool,
     /// How many bytes have been written.
     count: u64,
@@ -76,7 +81,16 @@ impl Recipient for OwnedWriteHalf {
 impl Outgoing {
     /// Begins with this head.
     pub(crate) fn new(head: Vec<u8>, framing: Framing) -> Self {
-        Self { framing, text: head, written: 0, pieces: VecDeque::new(), ended: false, count: 0 }
+        Self {
+            framing,
+            text: head,
+            written: 0,
+            pieces: VecDeque::new(),
+            has_data: false,
+            is_settled: true,
+            ended: false,
+            count: 0,
+        }
     }
 
     /// Whether even one byte has been written.
@@ -87,6 +101,11 @@ impl Outgoing {
     /// How many bytes have been written.
     pub(crate) fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Whether it has been given anything of a body.
+    pub(crate) fn has_data(&self) -> bool {
+        self.has_data
     }
 
     /// Whether the message has no further pieces.
@@ -122,6 +141,7 @@ impl Outgoing {
             return Ok(());
         }
         self.compact();
+        self.has_data = true;
         match &mut self.framing {
             // What is too much would be read as the next message.
             Framing::Length(left) => {
@@ -132,9 +152,11 @@ impl Outgoing {
             Framing::Chunked => drop(write!(self.text, "{:X}\r\n", data.remaining())),
             Framing::Close => {}
         }
-        match data.memory().filter(|data| data.len() <= COPIED) {
-            Some(small) => self.text.extend_from_slice(small),
-            None => self.pieces.push_back((self.text.len(), data)),
+        if let Some(small) = data.memory().filter(|data| data.len() <= COPIED) {
+            self.text.extend_from_slice(small);
+        } else {
+            self.is_settled = false;
+            self.pieces.push_back((self.text.len(), data));
         }
         if self.framing == Framing::Chunked {
             self.text.extend_from_slice(b"\r\n");
@@ -181,7 +203,13 @@ impl Outgoing {
             let moved = ready!(self.poll_move(context, stream))?;
             let count = match moved {
                 Some(count) => count,
-                None => ready!(self.poll_write_some(context, Pin::new(&mut *stream)))?,
+                None => match self.poll_write_some(context, Pin::new(&mut *stream))? {
+                    Poll::Ready(count) => count,
+                    Poll::Pending => {
+                        self.settle();
+                        return Poll::Pending;
+                    }
+                },
             };
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -192,6 +220,17 @@ impl Outgoing {
         Poll::Ready(Ok(()))
     }
 
+    /// The recipient is slow: small pieces do not hold up the large buffers that they were read into.
+    fn settle(&mut self) {
+        if !std::mem::replace(&mut self.is_settled, true) {
+            for (_, piece) in &mut self.pieces {
+                if let Some(small) = piece.memory().filter(|data| data.len() < LARGE) {
+                    *piece = Bytes::copy_from_slice(small).into();
+                }
+            }
+        }
+    }
+
     /// Has the kernel move some of what lies in a pipe; `None` if that is not what comes next.
     fn poll_move<W: Recipient>(
         &mut self,
@@ -200,9 +239,17 @@ impl Outgoing {
     ) -> Poll<io::Result<Option<usize>>> {
         if let Some((place, piece)) = self.pieces.front_mut()
             && *place == self.written
-            && let (Some(piped), Some(socket)) = (piece.piped_mut(), stream.socket())
+            && let Some(piped) = piece.piped_mut()
         {
-            return piped.poll_move(socket, context);
+            if let Some(socket) = stream.socket()
+                && let Some(count) = ready!(piped.poll_move(socket, context))?
+            {
+                return Poll::Ready(Ok(Some(count)));
+            }
+            let promised = piece.remaining();
+            if piece.chunk().len() < promised {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
         }
         Poll::Ready(Ok(None))
     }

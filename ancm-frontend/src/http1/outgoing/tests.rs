@@ -110,6 +110,17 @@ fn pieces_that_are_there_together_go_out_together() {
     assert_eq!((stream.calls, stream.bytes), (1, "HEAD\r\n".len() + 14 * (5000 + "1388\r\n\r\n".len())));
 }
 
+#[test]
+fn small_pieces_that_have_to_wait_do_not_hold_up_what_they_were_read_into() {
+    let large = Bytes::from(vec![b'x'; 100 * 1024]);
+    let mut message = Outgoing::new(b"HEAD\r\n".to_vec(), Framing::Chunked);
+    message.data(large.slice(..5000)).unwrap();
+    let (mut near, _far) = tokio::io::duplex(10);
+    let mut task = tokio_test::task::spawn(());
+    assert!(task.enter(|context, _| message.poll_write(context, &mut near)).is_pending());
+    assert!(large.is_unique());
+}
+
 /// Takes everything, and counts the calls.
 #[derive(Default)]
 struct Counting {

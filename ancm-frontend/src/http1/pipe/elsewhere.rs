@@ -9,14 +9,7 @@ use std::{
 use bytes::Bytes;
 use tokio::net::TcpStream;
 
-/// What a socket gave.
-#[derive(Debug)]
-pub(crate) enum Moved {
-    Piped(Piped),
-    End,
-    /// There is no pipe to be had: read it.
-    Unable,
-}
+use super::Moved;
 
 /// Bytes that lie in a pipe: there are none.
 #[derive(Debug)]

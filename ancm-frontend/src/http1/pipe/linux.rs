@@ -2,8 +2,9 @@
 
 use std::{
     cell::{Cell, RefCell},
-    io,
+    fs, io,
     os::fd::{AsFd, OwnedFd},
+    sync::LazyLock,
     task::{Context, Poll, ready},
 };
 
@@ -14,28 +15,28 @@ use rustix::{
 };
 use tokio::{io::Interest, net::TcpStream};
 
+use super::Moved;
+
 /// Moved at once at the most, and what a pipe has room for.
 const MOST: usize = 256 * 1024;
 /// A pipe with less room is not worth its calls: the user has too many already.
 const SMALLEST: usize = 64 * 1024;
 /// How many pipes a thread has at the most; a slow client keeps one, and each costs two file descriptors.
-const PIPES: usize = 64;
+const PIPES: usize = 32;
 /// How many of them it keeps for the next.
 const KEPT: usize = 8;
 
 thread_local! {
     static SPARE: RefCell<Vec<Pipe>> = RefCell::default();
     static PIPES_LEFT: Cell<usize> = const { Cell::new(PIPES) };
+    /// The kernel, or who watches over us, does not do this at all.
+    static REFUSED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What a socket gave.
-#[derive(Debug)]
-pub(crate) enum Moved {
-    Piped(Piped),
-    End,
-    /// There is no pipe to be had: read it.
-    Unable,
-}
+/// Whether the process outlives a write to a socket that is gone: unlike others, those from a pipe raise a signal.
+// Rust ignores it in every program of its own; a host in another language may not.
+static IS_SIGNAL_HARMLESS: LazyLock<bool> =
+    LazyLock::new(|| fs::read_to_string("/proc/self/status").is_ok_and(|status| handles_sigpipe(&status)));
 
 /// Bytes that lie in a pipe.
 #[derive(Debug)]
@@ -66,6 +67,7 @@ pub(crate) fn poll_take(stream: &TcpStream, context: &mut Context<'_>, most: u64
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => {
                 pipe.keep();
+                REFUSED.set(is_unable(&error));
                 return Poll::Ready(if is_unable(&error) { Ok(Moved::Unable) } else { Err(error) });
             }
         }
@@ -81,7 +83,17 @@ fn shift(from: impl AsFd, to: impl AsFd, most: usize) -> io::Result<usize> {
     Ok(rustix::io::retry_on_intr(|| splice(&from, None, &to, None, most, flags))?)
 }
 
-/// Whether the kernel, or who watches over us, does not do this at all.
+/// Whether the status of a process says that it ignores SIGPIPE or catches it.
+pub(super) fn handles_sigpipe(status: &str) -> bool {
+    const SIGPIPE: u64 = 1 << (13 - 1);
+    status.lines().any(|line| {
+        let mask = line.strip_prefix("SigIgn:").or_else(|| line.strip_prefix("SigCgt:"));
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+            .is_some_and(|mask| mask & SIGPIPE != 0)
+    })
+}
+
+/// Whether that is what the error says.
 fn is_unable(error: &io::Error) -> bool {
     let unable = [Errno::INVAL, Errno::NOSYS, Errno::PERM, Errno::ACCESS, Errno::OPNOTSUPP];
     Errno::from_io_error(error).is_some_and(|error| unable.contains(&error))
@@ -121,7 +133,7 @@ impl Piped {
         }
     }
 
-    /// Reads all of them. What cannot be read is missing at the end, as it would be of a body that broke off.
+    /// Reads all of them. They are there, so that none should be missing; whoever has promised them has to look.
     pub(crate) fn read(&self) -> Bytes {
         let mut bytes = BytesMut::zeroed(self.left);
         let mut count = 0;
@@ -143,6 +155,9 @@ impl Pipe {
     fn take() -> Option<Self> {
         if let Some(pipe) = SPARE.with_borrow_mut(Vec::pop) {
             return Some(pipe);
+        }
+        if REFUSED.get() || !*IS_SIGNAL_HARMLESS {
+            return None;
         }
         let left = PIPES_LEFT.get().checked_sub(1)?;
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;

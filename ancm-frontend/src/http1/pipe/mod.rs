@@ -13,10 +13,20 @@ use std::cell::Cell;
 #[cfg_attr(not(target_os = "linux"), path = "elsewhere.rs")]
 mod system;
 
-pub(crate) use self::system::{Moved, Piped, poll_take};
+pub(crate) use self::system::{Piped, poll_take};
 
 /// So much must be left of a body for a pipe to be worth its calls.
 pub(crate) const LEAST: usize = 64 * 1024;
+
+/// What a socket gave.
+#[derive(Debug)]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "there is never a pipe"))]
+pub(crate) enum Moved {
+    Piped(Piped),
+    End,
+    /// There is no pipe to be had: read it.
+    Unable,
+}
 
 thread_local! {
     static OFFERED: Cell<bool> = const { Cell::new(false) };
@@ -24,10 +34,17 @@ thread_local! {
 
 /// Calls this in the knowledge that a pipe's content will do as well as bytes.
 pub(crate) fn offering<R>(offered: bool, poll: impl FnOnce() -> R) -> R {
-    let before = OFFERED.replace(offered);
-    let result = poll();
-    OFFERED.set(before);
-    result
+    let _before = Before(OFFERED.replace(offered));
+    poll()
+}
+
+/// What was offered before; it is again when the call is over, even by a panic.
+struct Before(bool);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        OFFERED.set(self.0);
+    }
 }
 
 /// Whether a pipe's content would do as well as bytes.

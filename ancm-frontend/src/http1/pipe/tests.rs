@@ -100,3 +100,15 @@ fn what_is_offered_is_offered_within_the_call_only() {
     });
     assert!(!is_offered());
 }
+
+#[test]
+fn a_pipe_is_used_only_where_the_signal_of_a_broken_one_is_harmless() {
+    use super::system::handles_sigpipe;
+    let status = |ignored: &str, caught: &str| {
+        format!("Name:\tx\nSigBlk:\tffff\nSigIgn:\t{ignored}\nSigCgt:\t{caught}\n")
+    };
+    assert!(handles_sigpipe(&status("0000000000001000", "0000000000000000")));
+    assert!(handles_sigpipe(&status("0000000000000000", "0000000000001000")));
+    assert!(!handles_sigpipe(&status("0000000000000800", "0000000000002000")));
+    assert!(!handles_sigpipe("Name: x"));
+}

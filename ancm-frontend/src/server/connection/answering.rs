@@ -66,24 +66,34 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             let StepProj::Answering { body } = this.step.as_mut().project() else {
                 return Poll::Ready(Ok(()));
             };
-            let taken = offering(T::IS_SOCKET, || take_pieces(body, this.out, this.trailers, context));
-            let (waiting, broken) = match taken {
-                Taken::Broken { error, behind: false } => return Poll::Ready(Err(Over::Answer(error))),
-                Taken::Broken { error, behind: true } => (false, Some(error)),
-                Taken::All => (true, None),
-                Taken::Enough => (false, None),
-            };
+            let mut waiting = false;
+            if this.broken.is_none() {
+                let offered = this.shared.lock().stream.socket().is_some();
+                match offering(offered, || take_pieces(body, this.out, this.trailers, context)) {
+                    Taken::Enough => {}
+                    Taken::All => waiting = true,
+                    // What came before goes out first.
+                    Taken::Broken(error) if this.out.has_begun() || this.out.has_data() => {
+                        *this.broken = Some(error);
+                    }
+                    Taken::Broken(error) => return Poll::Ready(Err(Over::Answer(error))),
+                }
+            }
             let mut io = this.shared.lock();
             let before = this.out.count();
             let written = this.out.poll_write(context, &mut io.stream);
-            if let Some(error) = broken {
-                return Poll::Ready(Err(Over::Answer(error)));
-            }
             if this.out.count() != before {
                 this.shared.clocks.wrote();
             }
             this.shared.clocks.awaits_room(written.is_pending());
             match written {
+                Poll::Ready(Ok(())) if this.broken.is_some() => {
+                    let is_flushed = Pin::new(&mut io.stream).poll_flush(context).is_ready();
+                    this.shared.clocks.awaits_room(!is_flushed);
+                    if let Some(error) = this.broken.take_if(|_| is_flushed) {
+                        return Poll::Ready(Err(Over::Answer(error)));
+                    }
+                }
                 Poll::Ready(Ok(())) if this.out.has_ended() => break,
                 Poll::Ready(Ok(())) if !waiting && this.out.count() - begun >= TURN => {
                     turn::end(context);

@@ -67,6 +67,8 @@ pin_project! {
         // It is being answered, and another task reads its body.
         is_body_shared: bool,
         out: Outgoing,
+        // Why there is no more of the answer, while what came before goes out.
+        broken: Option<BoxError>,
         alarm: Alarm,
         drain: CancellationToken,
         // When a client that has not sent anything yet is drained, too.
@@ -117,6 +119,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             switch: None,
             is_body_shared: false,
             out: Outgoing::new(Vec::new(), Framing::Close),
+            broken: None,
             alarm: Alarm::default(),
             drain,
             patience: None,

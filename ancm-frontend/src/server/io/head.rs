@@ -50,6 +50,9 @@ impl<T: ClientStream> Io<T> {
             *self.head.lines_mut() = spare::take_lines();
         }
         let arrival = self.poll_arrival(clocks, context);
+        if arrival.is_pending() {
+            self.leave_room();
+        }
         match &arrival {
             Poll::Pending if !self.head.has_begun() => self.keep_lines(),
             Poll::Ready(Ok(Arrival::Refused(_))) => self.body = Incoming::Broken,

@@ -57,8 +57,8 @@ pub(super) struct Io<T> {
 impl<T: ClientStream> Io<T> {
     /// Whether the connection broke while its request is served; what the client sends ahead meanwhile is kept.
     pub(super) fn poll_broken(&mut self, clocks: &Clocks, context: &mut Context<'_>) -> Poll<()> {
+        self.leave_room();
         if !self.is_body_read() || !self.read.is_empty() || clocks.has_client_ended() {
-            self.leave_room();
             keep_waker(&mut self.connection, context);
             return Poll::Pending;
         }

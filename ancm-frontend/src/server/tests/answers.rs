@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::{Empty, StreamBody};
 
 use super::*;
+use ancm_tower::BoxError;
 
 /// A body whose length nobody knows before its end.
 fn frames<const N: usize>(frames: [Frame<Bytes>; N]) -> TestBody {
@@ -28,6 +29,59 @@ async fn answer_to(request: &str, mut answer: impl FnMut() -> Answer + Send + 's
     let answer = exchange(&mut served.client, request).await;
     served.connection.await.unwrap();
     answer
+}
+
+/// A body of some pieces that breaks off behind them: at once, or when it is asked once more.
+struct Breaking {
+    pieces: Vec<Bytes>,
+    later: bool,
+}
+
+impl From<Bytes> for Breaking {
+    fn from(piece: Bytes) -> Self {
+        Self { pieces: vec![piece], later: false }
+    }
+}
+
+impl Body for Breaking {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(piece) = self.pieces.pop() {
+            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        }
+        if std::mem::take(&mut self.later) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(Some(Err("gone".into())))
+    }
+}
+
+#[tokio::test]
+async fn what_came_before_an_answer_broke_off_reaches_a_slow_client_too() {
+    for (length, later) in [(20_000, false), (20_000, true), (3, false), (3, true), (200_000, false)] {
+        let (mut client, stream) = tokio::io::duplex(10);
+        let answer = move |_| {
+            let pieces = vec![Bytes::from(vec![b'x'; length])];
+            std::future::ready(Ok(Response::new(Breaking { pieces, later })))
+        };
+        let about = Client::new("192.0.2.1:1".parse().unwrap(), Scheme::Http);
+        let (limits, drain) = (Limits::default(), CancellationToken::new());
+        let connection = Connection::new(Pipe::new(stream), about, service_fn(answer), limits, drain);
+        tokio::spawn(connection);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        let mut read = String::new();
+        client.read_to_string(&mut read).await.unwrap();
+        assert!(
+            read.ends_with(&format!("\r\n\r\n{length:X}\r\n{}\r\n", "x".repeat(length))),
+            "{length}, {later}"
+        );
+    }
 }
 
 /// Whether a pipe's content would do, as a body sees it that is asked for a piece.

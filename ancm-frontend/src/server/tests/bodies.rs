@@ -37,6 +37,24 @@ fn answers_early(
 }
 
 #[tokio::test]
+async fn a_body_that_has_been_read_does_not_take_the_threads_room_from_others() {
+    let (asked, mut waits) = mpsc::unbounded_channel();
+    let mut served = serve(move |request| {
+        let asked = asked.clone();
+        async move {
+            asked.send(request.into_body().collect().await.unwrap().to_bytes().len()).unwrap();
+            std::future::pending().await
+        }
+    })
+    .await;
+    let body = format!("1F40\r\n{}\r\n0\r\n\r\n", "x".repeat(8000));
+    served.client.write_all(&[CHUNKED, body.as_bytes()].concat()).await.unwrap();
+    assert_eq!(waits.recv().await, Some(8000));
+    with_room(|room| assert_eq!(room.capacity(), ROOM));
+    drop(served);
+}
+
+#[tokio::test]
 async fn what_a_client_sends_ahead_does_not_take_the_threads_room_from_others() {
     let (asked, mut waits) = mpsc::unbounded_channel();
     let mut served = serve(move |_| {

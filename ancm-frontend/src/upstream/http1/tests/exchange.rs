@@ -3,7 +3,11 @@
 use std::future::poll_fn;
 
 use super::*;
-use crate::http1::{piece::Piece, pipe::offering};
+use crate::http1::{
+    piece::Piece,
+    pipe::offering,
+    room::{ROOM, with_room},
+};
 
 fn poll_frame(
     body: &mut Http1Body,
@@ -103,6 +107,19 @@ async fn carries_one_exchange_after_another() {
         assert!(expected.contains(&piped), "{piped} bytes came by a pipe");
         connection = body.reclaim().unwrap();
         assert!(connection.wire.read.capacity() <= 8 * 1024, "an idle connection holds little");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_of_which_only_the_head_has_come_does_not_take_the_threads_room_from_others() {
+    let client = Http1Client::<TestBody>::new();
+    for head in ["101 Switching Protocols\r\nupgrade: x", "200 OK\r\ncontent-length: 1000000"] {
+        let (address, _task) = scripted(format!("HTTP/1.1 {head}\r\n\r\n").into_bytes()).await;
+        let connection = client.connect(address).await.unwrap();
+        let mut response = client.exchange(connection, get()).await.unwrap();
+        // They are dropped as soon as they have been sent.
+        response.headers_mut().clear();
+        with_room(|room| assert_eq!(room.capacity(), ROOM, "{head}"));
     }
 }
 
