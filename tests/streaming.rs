@@ -202,6 +202,47 @@ fn memory(pid: i64) -> u64 {
 }
 
 #[test]
+fn large_answers_arrive_as_they_are_whoever_reads_when() {
+    const LENGTH: usize = 20_000_000;
+    let Some(app) = App::site() else { return };
+    let frontend = Frontend::serve(&app);
+    for target in ["/bytes/20000000", "/bytes/20000000?chunked=true"] {
+        let (mut late, mut early) = (frontend.connect(), frontend.connect());
+        late.send(get(target, &[]));
+        assert_eq!(late.head().status, 200);
+        // The first one's answer waits in every buffer that there is, while others come by.
+        for _ in 0..2 {
+            let answer = early.exchange(get(target, &[]));
+            assert!(answer.body == pattern(0, LENGTH), "{target}");
+            assert_eq!(early.exchange(get("/HelloWorld", &[])).status(), 200);
+        }
+        let mut body = Vec::new();
+        if target.contains("chunked") {
+            while let Some(chunk) = late.try_chunk().unwrap() {
+                body.extend(chunk);
+            }
+        } else {
+            body = late.exactly(LENGTH).unwrap();
+        }
+        assert!(body == pattern(0, LENGTH), "{target}, read late");
+        assert_eq!(late.exchange(get("/HelloWorld", &[])).status(), 200, "the connection goes on");
+    }
+    frontend.assert_sound();
+}
+
+#[test]
+fn all_that_came_of_a_large_answer_that_breaks_off_is_passed_on() {
+    let Some(app) = App::site() else { return };
+    let frontend = Frontend::serve(&app);
+    let mut client = frontend.connect();
+    client.send(get("/short?say=3000000&send=2000000", &[]));
+    assert_eq!(client.head().framing(false), Framing::Length(3_000_000));
+    assert_eq!(client.rest().len(), 2_000_000);
+    assert_eq!(frontend.get("/HelloWorld").status(), 200);
+    frontend.assert_sound();
+}
+
+#[test]
 fn a_client_that_reads_slowly_costs_no_memory() {
     let Some(app) = App::site() else { return };
     let frontend = Frontend::serve(&app);
