@@ -40,7 +40,11 @@ fn a_killed_process_costs_only_the_requests_in_flight_on_it() {
     let (excused, others): (Vec<_>, Vec<_>) = lost.into_iter().partition(|outcome| excused(outcome));
     assert!(others.is_empty(), "lost without a reason: {others:?}");
     println!("{} of {} requests were lost with their process", excused.len(), outcomes.len());
-    assert!(excused.iter().all(|outcome| outcome.is(502)), "{excused:?}");
+    let cut = excused.iter().filter(|outcome| outcome.is_cut()).count();
+    assert!(excused.iter().all(|outcome| outcome.is_cut() || outcome.is(502)), "{excused:?}");
+    for n in 1..=cut {
+        frontend.log.nth("a cut answer", n, |line| line.text.contains("answer cut"));
+    }
     frontend.assert_sound();
 }
 

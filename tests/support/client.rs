@@ -1,6 +1,7 @@
 //! A client that writes exactly the bytes it is given, and keeps the order and the repeats of what comes back.
 
 use std::{
+    fmt,
     io::{self, Read, Write},
     net::{Shutdown, SocketAddr, TcpStream},
     time::Duration,
@@ -31,6 +32,10 @@ pub(crate) struct Response {
     pub(crate) head: Head,
     pub(crate) body: Vec<u8>,
 }
+
+/// What went wrong with a body whose head came.
+#[derive(Debug)]
+pub(crate) struct Cut(io::Error);
 
 /// How a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,18 +131,22 @@ impl<S: Read + Write> Client<S> {
                 break head;
             }
         };
-        let body = match head.framing(to_head) {
-            Framing::Length(length) => self.exactly(usize::try_from(length).expect("a small body"))?,
-            Framing::UntilClose => self.try_rest()?,
+        let body = self.body(head.framing(to_head));
+        Ok(Response { body: body.map_err(|error| io::Error::new(error.kind(), Cut(error)))?, head })
+    }
+
+    fn body(&mut self, framing: Framing) -> io::Result<Vec<u8>> {
+        match framing {
+            Framing::Length(length) => self.exactly(usize::try_from(length).expect("a small body")),
+            Framing::UntilClose => self.try_rest(),
             Framing::Chunked => {
                 let mut body = Vec::new();
                 while let Some(chunk) = self.try_chunk()? {
                     body.extend_from_slice(&chunk);
                 }
-                body
+                Ok(body)
             }
-        };
-        Ok(Response { head, body })
+        }
     }
 
     /// Reads the next head, an interim one (100) too.
@@ -229,6 +238,23 @@ impl<S: Read + Write> Client<S> {
         }
     }
 }
+
+// === impl Cut ===
+
+impl Cut {
+    /// Whether the answer began, and broke off in its body.
+    pub(crate) fn is(error: &io::Error) -> bool {
+        matches!(error.get_ref(), Some(error) if error.is::<Self>())
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the answer broke off: {}", self.0)
+    }
+}
+
+impl std::error::Error for Cut {}
 
 // === impl Head ===
 

@@ -9,8 +9,8 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    PATIENCE,
-    client::{Client, get},
+    PATIENCE, RETURN,
+    client::{Client, Cut, get},
 };
 
 /// Clients that ask, one request after the other, until they are stopped.
@@ -44,6 +44,8 @@ pub(crate) struct Outcome {
 enum End {
     /// The status, and the value of `X-Site-Pid`.
     Answered { status: u16, pid: Option<i64> },
+    /// A head came, and not all of its body.
+    Cut,
     /// What the client saw instead of an answer.
     Failed(String),
 }
@@ -115,11 +117,16 @@ impl Shared {
                     status: response.status(),
                     pid: response.header("x-site-pid").and_then(|pid| pid.parse().ok()),
                 },
+                Err(error) if Cut::is(&error) => End::Cut,
                 Err(error) => End::Failed(error.to_string()),
             };
             let outcome = Outcome { began, ended: Instant::now(), end };
+            let served = outcome.is(200);
             self.state.lock().unwrap().outcomes.push(outcome);
             self.grown.notify_all();
+            if !served {
+                thread::sleep(RETURN);
+            }
         }
     }
 }
@@ -129,6 +136,11 @@ impl Shared {
 impl Outcome {
     pub(crate) fn is(&self, status: u16) -> bool {
         matches!(self.end, End::Answered { status: found, .. } if found == status)
+    }
+
+    /// Whether its answer began and broke off.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.end == End::Cut
     }
 
     pub(crate) fn is_by(&self, pid: i64) -> bool {

@@ -20,6 +20,12 @@ use tokio::time::Instant;
 /// How long a test waits for what must come: generous, because many run at the same time on few cores.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// When a client that was not served comes back.
+///
+/// One that came back at once would be refused some ten thousand times a second, and take the processors from the
+/// application that is to start or to end.
+pub(crate) const RETURN: Duration = Duration::from_millis(2);
+
 /// The folder of real ASP.NET Core applications, or None with the reason printed.
 ///
 /// With `ANCM_TEST_REQUIRE=1` there is no None: a test that would be skipped fails.
