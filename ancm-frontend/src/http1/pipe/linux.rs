@@ -65,10 +65,13 @@ pub(crate) fn poll_take(stream: &TcpStream, context: &mut Context<'_>, most: u64
             }
             Ok(left) => return Poll::Ready(Ok(Moved::Piped(Piped { pipe: Some(pipe), left }))),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) if is_unable(&error) => {
+                refuse();
+                return Poll::Ready(Ok(Moved::Unable));
+            }
             Err(error) => {
                 pipe.keep();
-                REFUSED.set(is_unable(&error));
-                return Poll::Ready(if is_unable(&error) { Ok(Moved::Unable) } else { Err(error) });
+                return Poll::Ready(Err(error));
             }
         }
         if stream.poll_read_ready(context)?.is_pending() {
@@ -81,6 +84,12 @@ pub(crate) fn poll_take(stream: &TcpStream, context: &mut Context<'_>, most: u64
 fn shift(from: impl AsFd, to: impl AsFd, most: usize) -> io::Result<usize> {
     let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
     Ok(rustix::io::retry_on_intr(|| splice(&from, None, &to, None, most, flags))?)
+}
+
+/// From now on this thread has no pipe.
+pub(super) fn refuse() {
+    REFUSED.set(true);
+    SPARE.take();
 }
 
 /// Whether the status of a process says that it ignores SIGPIPE or catches it.

@@ -112,3 +112,14 @@ fn a_pipe_is_used_only_where_the_signal_of_a_broken_one_is_harmless() {
     assert!(!handles_sigpipe(&status("0000000000000800", "0000000000002000")));
     assert!(!handles_sigpipe("Name: x"));
 }
+
+#[tokio::test]
+async fn a_thread_whose_pipes_were_refused_asks_for_none_again() {
+    let (mut near, far) = connection().await;
+    near.write_all(b"hello").await.unwrap();
+    // It leaves an empty pipe for the next.
+    let mut piped = piped(b"x").await;
+    assert_eq!(poll_fn(|context| piped.poll_move(&near, context)).await.unwrap(), Some(1));
+    super::system::refuse();
+    assert!(matches!(take(&far, 5).await, Moved::Unable));
+}
