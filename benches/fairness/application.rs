@@ -1,5 +1,6 @@
 //! The application: answers of any length, uploads of any length, and an echo behind a switch of protocols. Each
-//! connection has a thread of its own, so that the kernel is fair where the application is concerned.
+//! connection has a thread of its own, so that the kernel is fair where the application is concerned. A second process of it
+//! is there for the burden alone, and stands back.
 
 use std::{
     io::{self, Read, Write},
@@ -15,8 +16,14 @@ const HELLO: &[u8] =
 const SWITCH: &[u8] =
     b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
 
+/// Where the process for the burden is.
+pub(crate) const BURDEN: &str = "/burden";
+
 /// Serves until it is killed.
-pub(crate) fn main() -> Result<(), Failure> {
+pub(crate) fn main(arguments: &[String]) -> Result<(), Failure> {
+    if arguments.iter().any(|argument| argument == BURDEN) {
+        os::stand_back();
+    }
     let port: u16 = std::env::var("ASPNETCORE_PORT").map_err(|_| "ASPNETCORE_PORT is not set")?.parse()?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     for stream in listener.incoming() {
@@ -54,9 +61,7 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
             rest += read;
         }
         filled = 0;
-        if target != "/" {
-            os::stand_back();
-        }
+        let target = target.strip_prefix(BURDEN).unwrap_or(&target);
         match target.strip_prefix("/bytes/").map(str::parse) {
             Some(Ok(length)) => send(&mut stream, length)?,
             _ if target == "/echo" => return echo(&mut stream, &mut buffer),

@@ -90,7 +90,7 @@ fn open(address: SocketAddr, request: &str) -> io::Result<TcpStream> {
 }
 
 fn slow_reader(address: SocketAddr) -> io::Result<()> {
-    let mut stream = open(address, "GET /bytes/1073741824 HTTP/1.1\r\n")?;
+    let mut stream = open(address, "GET /burden/bytes/1073741824 HTTP/1.1\r\n")?;
     let mut buffer = vec![0; PIECE];
     while stream.read(&mut buffer)? > 0 {
         thread::sleep(Duration::from_millis(10));
@@ -99,14 +99,14 @@ fn slow_reader(address: SocketAddr) -> io::Result<()> {
 }
 
 fn download(address: SocketAddr) -> io::Result<()> {
-    let mut stream = open(address, "GET /bytes/1073741824 HTTP/1.1\r\nConnection: close\r\n")?;
+    let mut stream = open(address, "GET /burden/bytes/1073741824 HTTP/1.1\r\nConnection: close\r\n")?;
     let mut buffer = vec![0; 4 * PIECE];
     while stream.read(&mut buffer)? > 0 {}
     Ok(())
 }
 
 fn upload(address: SocketAddr) -> io::Result<()> {
-    let mut stream = open(address, "POST /up HTTP/1.1\r\nContent-Length: 1073741824\r\n")?;
+    let mut stream = open(address, "POST /burden/up HTTP/1.1\r\nContent-Length: 1073741824\r\n")?;
     let piece = vec![b'x'; 4 * PIECE];
     for _ in 0..(1 << 30) / piece.len() {
         stream.write_all(&piece)?;
@@ -119,7 +119,7 @@ fn upload(address: SocketAddr) -> io::Result<()> {
 }
 
 fn web_socket(address: SocketAddr) -> io::Result<()> {
-    let head = "GET /echo HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    let head = "GET /burden/echo HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
     let mut stream = open(address, head)?;
     let mut answer = [0; 1_024];

@@ -10,14 +10,14 @@ use std::{
 };
 
 use ancm_frontend::{
-    config,
+    application::Hosted,
     frontend::{Frontend, Options},
     guard::Guard,
     spawn::Spawner,
 };
 use tower_layer::Layer;
 
-use crate::{Failure, part::Part};
+use crate::{Failure, application, part::Part};
 
 /// Counts the connections of each worker: a stack is made for each, by the thread that serves it.
 #[derive(Clone, Default)]
@@ -25,29 +25,38 @@ struct CountLayer {
     workers: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
-/// Starts one whose application is this very program; where it listens.
+/// Starts one whose applications are this very program; where it listens.
 pub(crate) fn start(workers: usize, site: &Path) -> Result<(Part, std::net::SocketAddr), Failure> {
-    fs::create_dir_all(site)?;
-    let program = std::env::current_exe()?.to_string_lossy().replace('&', "&amp;").replace('"', "&quot;");
-    let text = format!(
-        "<configuration><system.webServer>\
-         <aspNetCore processPath=\"{program}\" arguments=\"application\" />\
-         <security><requestFiltering><requestLimits maxAllowedContentLength=\"4294967295\" /></requestFiltering>\
-         </security></system.webServer></configuration>"
-    );
-    fs::write(site.join("web.config"), text)?;
+    for (folder, argument) in [("application", ""), ("burden", application::BURDEN)] {
+        configure(&site.join(folder), argument)?;
+    }
     let mut part = Part::start(&["frontend", &workers.to_string(), &site.to_string_lossy()])?;
     let address = part.line()?.parse()?;
     Ok((part, address))
+}
+
+fn configure(folder: &Path, argument: &str) -> Result<(), Failure> {
+    fs::create_dir_all(folder)?;
+    let program = std::env::current_exe()?.to_string_lossy().replace('&', "&amp;").replace('"', "&quot;");
+    let text = format!(
+        "<configuration><system.webServer>\
+         <aspNetCore processPath=\"{program}\" arguments=\"application {argument}\" />\
+         <security><requestFiltering><requestLimits maxAllowedContentLength=\"4294967295\" /></requestFiltering>\
+         </security></system.webServer></configuration>"
+    );
+    Ok(fs::write(folder.join("web.config"), text)?)
 }
 
 /// Serves until the input ends.
 pub(crate) fn main(arguments: &[String]) -> Result<(), Failure> {
     let [workers, site] = arguments else { return Err("frontend: WORKERS SITE".into()) };
     crate::os::raise_file_limit();
-    let config = config::load(site.as_ref())?.config;
     let count = CountLayer::default();
-    let options = Options::new(Arc::new(config))
+    let applications = [("/", "application"), (application::BURDEN, "burden")].map(|(path_base, folder)| {
+        let folder = Path::new(site).join(folder);
+        Ok::<_, Failure>(Hosted::load(path_base.parse()?, &folder, &[], &[] as &[&str]).0)
+    });
+    let options = Options::serving(applications.into_iter().collect::<Result<_, _>>()?)
         .listen("127.0.0.1:0".parse()?)
         .workers(workers.parse()?)
         .spawner(Spawner::Guard(Guard::start(None)?));

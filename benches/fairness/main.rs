@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let rest = arguments.get(1..).unwrap_or_default();
     let done = match arguments.first().map(String::as_str) {
-        Some("application") => application::main(),
+        Some("application") => application::main(rest),
         Some("frontend") => frontend::main(rest),
         Some("load") => load::Order::parse(rest).map_err(Failure::from).and_then(|order| load::main(&order)),
         Some("disturb") => disturbance::main(rest),

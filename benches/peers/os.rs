@@ -21,10 +21,13 @@ fn signal(pid: u32, signal: rustix::process::Signal) {
     }
 }
 
-/// Lets this thread, and those that it starts, stand back where others want to run.
+/// Lets this process, and those that it starts, stand back where others want to run.
 #[cfg(unix)]
 pub(crate) fn stand_back() {
-    // Whoever has to stand back even more does so already.
+    // Linux may share its processors between sessions first, and then a thread's niceness counts within its own only.
+    // Each of these fails where it is not needed: in a leader of a session, or where there is no such sharing.
+    let _ = rustix::process::setsid();
+    let _ = std::fs::write("/proc/self/autogroup", "19");
     let _ = rustix::process::nice(19);
 }
 

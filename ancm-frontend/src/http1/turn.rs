@@ -6,7 +6,7 @@
 use std::{future::Future, pin::pin, task::Context};
 
 /// How much of a body is moved before the others have their turn.
-pub(crate) const TURN: u64 = 256 * 1024;
+pub(crate) const TURN: u64 = 64 * 1024;
 
 /// Wakes the task when all others that are ready have had their turn, and the sockets have been looked at.
 pub(crate) fn end(context: &mut Context<'_>) {
