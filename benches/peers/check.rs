@@ -1,7 +1,7 @@
 //! Whether a proxy does the work that is measured: it must answer rightly before it may answer fast.
 
 use std::{
-    io::{self, Read, Write},
+    io::{self, BufRead, BufReader, Cursor, Read, Write},
     net::{SocketAddr, TcpStream},
     thread,
     time::Duration,
@@ -23,7 +23,7 @@ pub(crate) fn wait(address: SocketAddr, child: &mut Child) -> Result<(), String>
     let hello = &SCENARIOS[0];
     for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
         child.check()?;
-        let answer = Client::open(address).and_then(|mut client| client.exchange(&hello.request()));
+        let answer = Client::open(address).and_then(|mut client| client.exchange(&hello.request(false)));
         if answer.is_ok_and(|(head, _)| wire::is_ok(&head)) {
             return Ok(());
         }
@@ -36,16 +36,19 @@ pub(crate) fn wait(address: SocketAddr, child: &mut Child) -> Result<(), String>
 pub(crate) fn check(address: SocketAddr) -> Result<(), String> {
     for scenario in &SCENARIOS {
         let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", scenario.name);
-        let request = scenario.request();
         let mut client = Client::open(address).map_err(|error| failed(&error))?;
-        for _ in 0..if scenario.closes { 1 } else { 2 } {
-            let (head, body) = client.exchange(&request).map_err(|error| failed(&error))?;
+        for number in 1..=2 {
+            let closes = scenario.closes(number);
+            let (head, body) = client.exchange(&scenario.request(closes)).map_err(|error| failed(&error))?;
             if !wire::is_ok(&head) || body.len() != scenario.answer {
                 return Err(failed(&format!(
                     "{} bytes after\n{}",
                     body.len(),
                     String::from_utf8_lossy(&head)
                 )));
+            }
+            if closes {
+                break;
             }
         }
     }
@@ -87,6 +90,9 @@ impl Client {
             answer.extend_from_slice(&piece[..read]);
         };
         let mut body = answer.split_off(head);
+        if wire::is_chunked(&answer) {
+            return Ok((answer, self.unchunked(body)?));
+        }
         let length =
             wire::content_length(&answer).ok_or_else(|| io::Error::other("an answer without a length"))?;
         let missing = length.saturating_sub(body.len());
@@ -94,5 +100,24 @@ impl Client {
         body.resize(start + missing, 0);
         self.0.read_exact(&mut body[start..])?;
         Ok((answer, body))
+    }
+
+    /// What the chunks hold of which some bytes have been read.
+    fn unchunked(&mut self, read: Vec<u8>) -> io::Result<Vec<u8>> {
+        let mut chunks = BufReader::new(Cursor::new(read).chain(&mut self.0));
+        let mut body = Vec::new();
+        loop {
+            let mut line = Vec::new();
+            chunks.read_until(b'\n', &mut line)?;
+            let length = wire::chunk_length(&line).ok_or_else(|| io::Error::other("no chunk"))?;
+            // With the end of the line behind it.
+            let start = body.len();
+            body.resize(start + length + 2, 0);
+            chunks.read_exact(&mut body[start..])?;
+            body.truncate(start + length);
+            if length == 0 {
+                return Ok(body);
+            }
+        }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct Holding {
 pub(crate) fn measure(party: &Party, connections: usize) -> Holding {
     thread::sleep(SETTLE);
     let idle = processes::memory(&processes::family(party.pid));
-    let request = SCENARIOS[0].request();
+    let request = SCENARIOS[0].request(false);
     let open = |_| {
         let mut client = Client::open(party.address).ok()?;
         client.exchange(&request).ok().map(|_| client)

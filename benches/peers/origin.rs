@@ -24,6 +24,8 @@ struct Answers {
     small: Vec<u8>,
     medium: Vec<u8>,
     large: Vec<u8>,
+    /// What is written one after the other.
+    chunked: Vec<Vec<u8>>,
 }
 
 /// Serves until it is killed.
@@ -95,6 +97,11 @@ async fn serve(mut stream: TcpStream, answers: &Answers) -> io::Result<()> {
                 b"/1k" => stream.write_all(&answers.small).await?,
                 b"/64k" => stream.write_all(&answers.medium).await?,
                 b"/1m" => stream.write_all(&answers.large).await?,
+                b"/chunked" => {
+                    for piece in &answers.chunked {
+                        stream.write_all(piece).await?;
+                    }
+                }
                 // What has the proxy made of the request?
                 b"/head" => stream.write_all(&answer(&buffer[..head])).await?,
                 _ => stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await?,
@@ -133,6 +140,18 @@ impl Answers {
             small: fixed(1 << 10),
             medium: fixed(64 << 10),
             large: fixed(1 << 20),
+            chunked: Self::chunked(16, 4 << 10),
         }
+    }
+
+    /// A head with the first chunk, the other chunks, and the end.
+    fn chunked(count: usize, size: usize) -> Vec<Vec<u8>> {
+        let chunk = [format!("{size:x}\r\n").as_bytes(), &vec![b'x'; size], b"\r\n"].concat();
+        let mut pieces = vec![chunk; count];
+        let head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\n\
+            Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nServer: Kestrel\r\nTransfer-Encoding: chunked\r\n\r\n";
+        pieces[0].splice(0..0, head.iter().copied());
+        pieces.push(b"0\r\n\r\n".to_vec());
+        pieces
     }
 }

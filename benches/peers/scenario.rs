@@ -11,14 +11,27 @@ pub(crate) struct Scenario {
     path: &'static str,
     /// Bytes of the answer's body.
     pub(crate) answer: usize,
-    /// Client connections, each with one request at a time.
+    /// Whether it comes in chunks, instead of with its length.
+    pub(crate) chunked: bool,
+    /// Client connections.
     pub(crate) connections: usize,
+    /// Requests that each sends at once; then it awaits their answers.
+    pub(crate) pipelined: usize,
     /// Bytes of the request's body.
     upload: usize,
-    /// Whether the request has a browser's headers.
-    browser: bool,
-    /// Whether each request comes on a connection of its own.
-    pub(crate) closes: bool,
+    headers: Headers,
+    /// How many requests come on a connection, if it ends by them.
+    closes_after: Option<usize>,
+}
+
+/// What a request has besides what it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Headers {
+    None,
+    /// Those of a browser.
+    Browser,
+    /// So many that nobody else has.
+    Custom(usize),
 }
 
 const HELLO: Scenario = Scenario {
@@ -26,14 +39,16 @@ const HELLO: Scenario = Scenario {
     what: "12 bytes, 64 connections",
     path: "/",
     answer: 12,
+    chunked: false,
     connections: 64,
+    pipelined: 1,
     upload: 0,
-    browser: false,
-    closes: false,
+    headers: Headers::None,
+    closes_after: None,
 };
 
 /// All of them, in the order in which they are run.
-pub(crate) const SCENARIOS: [Scenario; 9] = [
+pub(crate) const SCENARIOS: [Scenario; 13] = [
     HELLO,
     Scenario { name: "1k", what: "1 KiB, 64 connections", path: "/1k", answer: 1 << 10, ..HELLO },
     Scenario {
@@ -41,7 +56,7 @@ pub(crate) const SCENARIOS: [Scenario; 9] = [
         what: "1 KiB, a browser's 14 headers, 64 connections",
         path: "/1k",
         answer: 1 << 10,
-        browser: true,
+        headers: Headers::Browser,
         ..HELLO
     },
     Scenario { name: "64k", what: "64 KiB, 64 connections", path: "/64k", answer: 64 << 10, ..HELLO },
@@ -59,7 +74,35 @@ pub(crate) const SCENARIOS: [Scenario; 9] = [
     Scenario {
         name: "newconn",
         what: "12 bytes, a connection for each request, 64 at a time",
-        closes: true,
+        closes_after: Some(1),
+        ..HELLO
+    },
+    Scenario {
+        name: "headers",
+        what: "1 KiB, 40 headers of the client's own, 64 connections",
+        path: "/1k",
+        answer: 1 << 10,
+        headers: Headers::Custom(40),
+        ..HELLO
+    },
+    Scenario {
+        name: "chunked",
+        what: "64 KiB in chunks of 4 KiB, 64 connections",
+        path: "/chunked",
+        answer: 64 << 10,
+        chunked: true,
+        ..HELLO
+    },
+    Scenario {
+        name: "pipelined",
+        what: "12 bytes, 8 requests at once, 64 connections",
+        pipelined: 8,
+        ..HELLO
+    },
+    Scenario {
+        name: "mixed",
+        what: "12 bytes, 5 requests to a connection, 64 at a time",
+        closes_after: Some(5),
         ..HELLO
     },
 ];
@@ -86,28 +129,45 @@ impl Scenario {
         SCENARIOS.iter().find(|scenario| scenario.name == name)
     }
 
-    /// The request, as it is written.
-    pub(crate) fn request(&self) -> Vec<u8> {
+    /// Whether the connection ends by its request of this number, counted from 1.
+    pub(crate) fn closes(&self, number: usize) -> bool {
+        self.closes_after == Some(number)
+    }
+
+    /// The request, as it is written; `closes` asks for the end of the connection.
+    pub(crate) fn request(&self, closes: bool) -> Vec<u8> {
         let method = if self.upload > 0 { "POST" } else { "GET" };
         let mut head = format!("{method} {} HTTP/1.1\r\nHost: shop.example\r\n", self.path);
         let mut field = |name: &str, value: &str| {
             let _ = write!(head, "{name}: {value}\r\n");
         };
-        if self.browser {
-            for (name, value) in BROWSER {
-                field(name, value);
+        match self.headers {
+            Headers::None => {}
+            Headers::Browser => {
+                for (name, value) in BROWSER {
+                    field(name, value);
+                }
+                // What ASP.NET Core's session and antiforgery cookies look like.
+                let cookies = [
+                    ".AspNetCore.Session=",
+                    &"Cf".repeat(110),
+                    "; .AspNetCore.Antiforgery=",
+                    &"DJ".repeat(70),
+                ];
+                field("Cookie", &(cookies.concat() + "; theme=dark; consent=all"));
+                field("Cache-Control", "max-age=0");
             }
-            // What ASP.NET Core's session and antiforgery cookies look like.
-            let cookies =
-                [".AspNetCore.Session=", &"Cf".repeat(110), "; .AspNetCore.Antiforgery=", &"DJ".repeat(70)];
-            field("Cookie", &(cookies.concat() + "; theme=dark; consent=all"));
-            field("Cache-Control", "max-age=0");
+            Headers::Custom(count) => {
+                for number in 1..=count {
+                    field(&format!("X-Shop-Setting-{number}"), &format!("what the setting {number} says"));
+                }
+            }
         }
         if self.upload > 0 {
             field("Content-Type", "application/octet-stream");
             field("Content-Length", &self.upload.to_string());
         }
-        if self.closes {
+        if closes {
             field("Connection", "close");
         }
         let mut request = head.into_bytes();

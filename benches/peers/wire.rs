@@ -19,6 +19,16 @@ pub(crate) fn content_length(head: &[u8]) -> Option<usize> {
     std::str::from_utf8(field(head, "content-length")?).ok()?.parse().ok()
 }
 
+/// Whether a message's body comes in chunks.
+pub(crate) fn is_chunked(head: &[u8]) -> bool {
+    field(head, "transfer-encoding").is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"))
+}
+
+/// The length of the chunk that begins with this line.
+pub(crate) fn chunk_length(line: &[u8]) -> Option<usize> {
+    usize::from_str_radix(std::str::from_utf8(line).ok()?.trim_end(), 16).ok()
+}
+
 /// Whether an answer's status is 200.
 pub(crate) fn is_ok(head: &[u8]) -> bool {
     head.get(8..13) == Some(b" 200 ")

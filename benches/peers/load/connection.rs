@@ -14,7 +14,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::{scenario::Scenario, wire};
+use crate::wire;
 
 /// Answer heads, and bodies as large as that, are read into this.
 const BUFFER: usize = 16 << 10;
@@ -28,6 +28,8 @@ thread_local! {
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// How much of it has been read and not been looked at.
+    filled: usize,
 }
 
 // === impl Connection ===
@@ -36,40 +38,80 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: vec![0; BUFFER] })
+        Ok(Self { stream, buffer: vec![0; BUFFER], filled: 0 })
     }
 
-    /// Sends a request and reads the answer; says whether the connection has ended with it.
-    pub(crate) async fn exchange(&mut self, request: &[u8], scenario: &Scenario) -> io::Result<bool> {
-        self.stream.write_all(request).await?;
-        let mut filled = 0;
-        let head = loop {
-            let read = self.stream.read(&mut self.buffer[filled..]).await?;
-            if read == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+    pub(crate) async fn send(&mut self, requests: &[u8]) -> io::Result<()> {
+        self.stream.write_all(requests).await
+    }
+
+    /// Reads the next answer, which has a body of this length; says whether the connection has ended with it.
+    pub(crate) async fn answer(&mut self, length: usize, closes: bool) -> io::Result<bool> {
+        let end = loop {
+            if let Some(end) = wire::head_length(&self.buffer[..self.filled]) {
+                break end;
             }
-            filled += read;
-            if let Some(length) = wire::head_length(&self.buffer[..filled]) {
-                break length;
-            }
+            self.fill().await?;
         };
-        let (head, body) = self.buffer[..filled].split_at(head);
+        let head = &self.buffer[..end];
         if !wire::is_ok(head) {
             let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
             return Err(io::Error::other(String::from_utf8_lossy(line).into_owned()));
         }
-        if wire::content_length(head) != Some(scenario.answer) || body.len() > scenario.answer {
+        let ends = closes || wire::field(head, "connection") == Some(b"close");
+        let told = wire::content_length(head);
+        let is_chunked = told.is_none() && wire::is_chunked(head);
+        self.pass(end).await?;
+        if is_chunked {
+            self.chunks(length).await?;
+        } else if told == Some(length) {
+            self.pass(length).await?;
+        } else {
             return Err(io::Error::other("an answer of another length"));
         }
-        let ends = scenario.closes || wire::field(head, "connection") == Some(b"close");
-        self.discard(scenario.answer - body.len()).await?;
-        if ends {
-            // Whoever closes first keeps the port for a minute; the server has plenty.
-            if self.stream.read(&mut self.buffer).await? > 0 {
-                return Err(io::Error::other("more than the answer"));
-            }
+        // Whoever closes first keeps the port for a minute; the server has plenty.
+        if ends && (self.filled > 0 || self.stream.read(&mut self.buffer).await? > 0) {
+            return Err(io::Error::other("more than the answer"));
         }
         Ok(ends)
+    }
+
+    /// Reads chunks that hold so many bytes, and what ends them.
+    async fn chunks(&mut self, mut length: usize) -> io::Result<()> {
+        loop {
+            let end = loop {
+                if let Some(at) = self.buffer[..self.filled].iter().position(|byte| *byte == b'\n') {
+                    break at + 1;
+                }
+                self.fill().await?;
+            };
+            let chunk =
+                wire::chunk_length(&self.buffer[..end]).ok_or_else(|| io::Error::other("no chunk"))?;
+            length = length.checked_sub(chunk).ok_or_else(|| io::Error::other("more than the answer"))?;
+            self.pass(end + chunk + 2).await?;
+            if chunk == 0 {
+                return if length == 0 { Ok(()) } else { Err(io::Error::other("less than the answer")) };
+            }
+        }
+    }
+
+    /// Reads more behind what is there.
+    async fn fill(&mut self) -> io::Result<()> {
+        match self.stream.read(&mut self.buffer[self.filled..]).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                self.filled += read;
+                Ok(())
+            }
+        }
+    }
+
+    /// Goes on behind so many bytes, read or not.
+    async fn pass(&mut self, length: usize) -> io::Result<()> {
+        let there = length.min(self.filled);
+        self.buffer.copy_within(there..self.filled, 0);
+        self.filled -= there;
+        self.discard(length - there).await
     }
 
     async fn discard(&mut self, mut length: usize) -> io::Result<()> {

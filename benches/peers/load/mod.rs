@@ -1,4 +1,4 @@
-//! The clients: one thread for each core, each connection with one request at a time.
+//! The clients: one thread for each core, each connection with one request at a time, or a pipeline of them.
 //!
 //! A process of its own, so that its work is not counted as anybody else's. It counts only what happens within the
 //! measured time, and reads the proxy's CPU time at both ends of it.
@@ -48,7 +48,10 @@ struct Tally {
 struct Clients {
     address: SocketAddr,
     scenario: &'static Scenario,
-    request: Vec<u8>,
+    /// What is sent at once.
+    requests: Vec<u8>,
+    /// A request that ends its connection.
+    last: Vec<u8>,
     measuring: Arc<AtomicBool>,
     tally: RefCell<Tally>,
 }
@@ -131,7 +134,9 @@ impl Order {
 
 impl Clients {
     fn new(address: SocketAddr, scenario: &'static Scenario, measuring: Arc<AtomicBool>) -> Self {
-        Self { address, scenario, request: scenario.request(), measuring, tally: RefCell::default() }
+        let requests = scenario.request(false).repeat(scenario.pipelined);
+        let last = scenario.request(true);
+        Self { address, scenario, requests, last, measuring, tally: RefCell::default() }
     }
 
     fn play(self, connections: usize, stop: &CancellationToken) -> io::Result<Tally> {
@@ -161,22 +166,26 @@ impl Clients {
         }
     }
 
-    /// One request after the other, until the server ends the connection.
+    /// One request after the other, or several at once, until the server ends the connection.
     #[expect(clippy::disallowed_methods, reason = "the time that passes is what is measured")]
     async fn connection(&self) -> io::Result<()> {
         let mut start = std::time::Instant::now();
         let mut connection = Connection::open(self.address).await?;
-        loop {
-            let ends = connection.exchange(&self.request, self.scenario).await?;
-            let end = std::time::Instant::now();
-            if self.measuring.load(Relaxed) {
-                self.tally.borrow_mut().latencies.add(end - start);
+        for number in 1.. {
+            let closes = self.scenario.closes(number);
+            connection.send(if closes { &self.last } else { &self.requests }).await?;
+            for _ in 0..self.scenario.pipelined {
+                let ends = connection.answer(self.scenario.answer, closes).await?;
+                if self.measuring.load(Relaxed) {
+                    self.tally.borrow_mut().latencies.add(start.elapsed());
+                }
+                if ends {
+                    return Ok(());
+                }
             }
-            if ends {
-                return Ok(());
-            }
-            start = end;
+            start = std::time::Instant::now();
         }
+        Ok(())
     }
 }
 
