@@ -17,7 +17,7 @@ const TRIES: usize = 20;
 /// Measures, and tells.
 pub(crate) fn measure(options: &Options) -> Result<String, Failure> {
     let workers = thread::available_parallelism()?.get();
-    let (mut frontend, address) = frontend::start(workers, &options.out.join("site"))?;
+    let (mut frontend, address) = frontend::start(workers, &options.out.join("site"), &["/"])?;
     let mut text = format!(
         "\nConnections of the busiest of {workers} workers, over {TRIES} tries (even: {} of 64):\n\n\
          | connections | fewest | median | most | largest share |\n|---:|---:|---:|---:|---:|\n",

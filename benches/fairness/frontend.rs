@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::stdin,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
 };
@@ -17,7 +17,7 @@ use ancm_frontend::{
 };
 use tower_layer::Layer;
 
-use crate::{Failure, application, part::Part};
+use crate::{Failure, part::Part};
 
 /// Counts the connections of each worker: a stack is made for each, by the thread that serves it.
 #[derive(Clone, Default)]
@@ -25,22 +25,31 @@ struct CountLayer {
     workers: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
-/// Starts one whose applications are this very program; where it listens.
-pub(crate) fn start(workers: usize, site: &Path) -> Result<(Part, std::net::SocketAddr), Failure> {
-    for (folder, argument) in [("application", ""), ("burden", application::BURDEN)] {
-        configure(&site.join(folder), argument)?;
+/// Starts one whose applications, of these path bases, are this very program; where it listens.
+pub(crate) fn start(
+    workers: usize,
+    site: &Path,
+    path_bases: &[&str],
+) -> Result<(Part, std::net::SocketAddr), Failure> {
+    for path_base in path_bases {
+        configure(&folder(site, path_base), path_base)?;
     }
-    let mut part = Part::start(&["frontend", &workers.to_string(), &site.to_string_lossy()])?;
+    let (workers, site) = (workers.to_string(), site.to_string_lossy());
+    let mut part = Part::start(&[&["frontend", &workers, &site], path_bases].concat())?;
     let address = part.line()?.parse()?;
     Ok((part, address))
 }
 
-fn configure(folder: &Path, argument: &str) -> Result<(), Failure> {
+fn folder(site: &Path, path_base: &str) -> PathBuf {
+    site.join(path_base.trim_start_matches('/'))
+}
+
+fn configure(folder: &Path, path_base: &str) -> Result<(), Failure> {
     fs::create_dir_all(folder)?;
     let program = std::env::current_exe()?.to_string_lossy().replace('&', "&amp;").replace('"', "&quot;");
     let text = format!(
         "<configuration><system.webServer>\
-         <aspNetCore processPath=\"{program}\" arguments=\"application {argument}\" />\
+         <aspNetCore processPath=\"{program}\" arguments=\"application {path_base}\" />\
          <security><requestFiltering><requestLimits maxAllowedContentLength=\"4294967295\" /></requestFiltering>\
          </security></system.webServer></configuration>"
     );
@@ -49,14 +58,16 @@ fn configure(folder: &Path, argument: &str) -> Result<(), Failure> {
 
 /// Serves until the input ends.
 pub(crate) fn main(arguments: &[String]) -> Result<(), Failure> {
-    let [workers, site] = arguments else { return Err("frontend: WORKERS SITE".into()) };
+    let [workers, site, path_bases @ ..] = arguments else {
+        return Err("frontend: WORKERS SITE PATH-BASE...".into());
+    };
     crate::os::raise_file_limit();
     let count = CountLayer::default();
-    let applications = [("/", "application"), (application::BURDEN, "burden")].map(|(path_base, folder)| {
-        let folder = Path::new(site).join(folder);
+    let applications = path_bases.iter().map(|path_base| {
+        let folder = folder(site.as_ref(), path_base);
         Ok::<_, Failure>(Hosted::load(path_base.parse()?, &folder, &[], &[] as &[&str]).0)
     });
-    let options = Options::serving(applications.into_iter().collect::<Result<_, _>>()?)
+    let options = Options::serving(applications.collect::<Result<_, _>>()?)
         .listen("127.0.0.1:0".parse()?)
         .workers(workers.parse()?)
         .spawner(Spawner::Guard(Guard::start(None)?));

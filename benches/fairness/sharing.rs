@@ -7,7 +7,9 @@
 use std::{fmt::Write as _, net::SocketAddr, thread, time::Duration};
 
 use crate::{
-    Failure, Options, child,
+    Failure, Options,
+    application::BURDEN,
+    child,
     disturbance::{self, KINDS, Kind},
     frontend,
     load::Order,
@@ -47,8 +49,9 @@ struct Row {
 
 /// Measures, and tells.
 pub(crate) fn measure(options: &Options) -> Result<String, Failure> {
-    let (_here, address) = frontend::start(1, &options.out.join("site"))?;
-    let (_there, other) = frontend::start(1, &options.out.join("other-site"))?;
+    let applications = ["/", BURDEN];
+    let (_here, address) = frontend::start(1, &options.out.join("site"), &applications)?;
+    let (_there, other) = frontend::start(1, &options.out.join("other-site"), &applications)?;
     let mut rows: Vec<Row> = rows().collect();
     for scenario in SCENARIOS {
         // The application is started when it is first needed.

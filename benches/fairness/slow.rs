@@ -29,7 +29,7 @@ pub(crate) fn measure(options: &Options) -> Result<String, Failure> {
     for mebibytes in [1, 16, 256] {
         eprintln!("memory: {CLIENTS} downloads of {mebibytes} MiB");
         let workers = thread::available_parallelism()?.get();
-        let (part, address) = frontend::start(workers, &options.out.join("site"))?;
+        let (part, address) = frontend::start(workers, &options.out.join("site"), &["/"])?;
         let family = frontend_processes(part.pid());
         let memory = || processes::memory(&family).resident as f64 / 1024.0;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
