@@ -6,6 +6,7 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::{Empty, StreamBody};
 
 use super::*;
+use crate::http1::turn::TURN;
 use ancm_tower::BoxError;
 
 /// A body whose length nobody knows before its end.
@@ -233,14 +234,15 @@ async fn declared_trailers_pass_both_ways() {
 #[tokio::test]
 async fn a_large_answer_lets_others_have_their_turn() {
     const PIECES: usize = 16;
+    let piece = Bytes::from(vec![b'x'; usize::try_from(TURN / 4).unwrap()]);
     let taken = Arc::new(AtomicUsize::new(0));
     let (mut client, _) = serve_pipe(4 << 20, {
         let taken = Arc::clone(&taken);
         move |_| {
-            let taken = Arc::clone(&taken);
+            let (taken, piece) = (Arc::clone(&taken), piece.clone());
             let pieces = futures_util::stream::iter((0..PIECES).map(move |_| {
                 taken.fetch_add(1, Relaxed);
-                Ok(Frame::data(Bytes::from(vec![b'x'; 64 << 10])))
+                Ok(Frame::data(piece.clone()))
             }));
             std::future::ready(Ok(Response::new(TestBody::new(StreamBody::new(pieces)))))
         }

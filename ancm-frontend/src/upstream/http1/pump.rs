@@ -133,10 +133,10 @@ mod tests {
 
     #[test]
     fn lets_others_have_their_turn_in_the_middle_of_a_large_body() {
-        let piece = Bytes::from(vec![b'x'; 64 * 1024]);
+        let piece = Bytes::from(vec![b'x'; usize::try_from(TURN / 4).unwrap()]);
         let pieces = (0..10).map(move |_| Ok::<_, Infallible>(Frame::data(piece.clone())));
         let body = Box::pin(StreamBody::new(futures_util::stream::iter(pieces)));
-        let mut pump = Pump::new(Vec::new(), Some(body), Some(640 * 1024));
+        let mut pump = Pump::new(Vec::new(), Some(body), Some(TURN / 4 * 10));
         let mut task = tokio_test::task::spawn(());
         let mut turns = 1;
         while task.enter(|context, _| pump.poll(context, &mut tokio::io::sink())).is_pending() {
