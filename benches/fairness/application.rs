@@ -1,6 +1,6 @@
 //! The application: answers of any length, uploads of any length, and an echo behind a switch of protocols. Each
-//! connection has a thread of its own, so that the kernel is fair where the application is concerned. A second process of it
-//! is there for the burden alone, and stands back.
+//! connection has a thread of its own, so that the kernel is fair where the application is concerned. The burden has a
+//! process of its own, which stands back.
 
 use std::{
     io::{self, Read, Write},

@@ -1,6 +1,6 @@
 //! Other people's requests beside a burden on the same worker, compared with the same requests alone.
 //!
-//! The burden also takes the machine's cores from everybody. So its clients, and a process of the application for it, stand
+//! The burden also takes the machine's cores from everybody. So its clients, and an application that only it has, stand
 //! back where others want to run (nice 19), as if they had cores of their own; and it is measured once more by a
 //! frontend beside it, on a worker of its own: what remains then is the machine, not the sharing of a worker.
 

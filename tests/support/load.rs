@@ -13,7 +13,7 @@ use super::{
     client::{Client, Cut, get},
 };
 
-/// Clients that ask, one request after the other, until they are stopped.
+/// Clients that ask, one request after the other, until they are stopped; who is refused comes back a little later.
 #[derive(Debug)]
 pub(crate) struct Load {
     shared: Arc<Shared>,
