@@ -162,11 +162,11 @@ impl Piped {
 impl Pipe {
     /// One that is empty.
     fn take() -> Option<Self> {
-        if let Some(pipe) = SPARE.with_borrow_mut(Vec::pop) {
-            return Some(pipe);
-        }
         if REFUSED.get() || !*IS_SIGNAL_HARMLESS {
             return None;
+        }
+        if let Some(pipe) = SPARE.with_borrow_mut(Vec::pop) {
+            return Some(pipe);
         }
         let left = PIPES_LEFT.get().checked_sub(1)?;
         let (read, write) = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK).ok()?;

@@ -68,8 +68,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             };
             let mut waiting = false;
             if this.broken.is_none() {
-                let offered = this.shared.lock().stream.socket().is_some();
-                match offering(offered, || take_pieces(body, this.out, this.trailers, context)) {
+                match offering(*this.is_socket, || take_pieces(body, this.out, this.trailers, context)) {
                     Taken::Enough => {}
                     Taken::All => waiting = true,
                     // What came before goes out first.

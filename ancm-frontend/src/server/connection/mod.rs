@@ -67,6 +67,8 @@ pin_project! {
         // It is being answered, and another task reads its body.
         is_body_shared: bool,
         out: Outgoing,
+        // The answer may go from socket to socket.
+        is_socket: bool,
         // Why there is no more of the answer, while what came before goes out.
         broken: Option<BoxError>,
         alarm: Alarm,
@@ -109,6 +111,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
     /// It asks for that when it is polled: whoever polls it sees to it that it is woken by the drain.
     pub fn new(stream: T, client: Client, service: S, limits: Limits, drain: CancellationToken) -> Self {
         Self {
+            is_socket: stream.socket().is_some(),
             service,
             client,
             shared: Arc::new(Shared::new(stream, Clocks::new(limits))),
