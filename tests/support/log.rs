@@ -135,6 +135,11 @@ impl Line {
         self.field("event_id").and_then(Value::as_i64) == Some(id)
     }
 
+    /// Whether it tells that an answer broke off.
+    pub(crate) fn is_of_cut_answer(&self) -> bool {
+        self.text.contains("answer cut")
+    }
+
     /// Whether it speaks of this application of several.
     pub(crate) fn is_about(&self, application: &str) -> bool {
         self.field("application").is_some_and(|name| name == application)

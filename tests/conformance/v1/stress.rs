@@ -20,6 +20,7 @@ use crate::support::{
     eventually,
     frontend::Frontend,
     load::{Load, Outcome},
+    log::Line,
     process,
     tls::{self, Files},
     websocket::WebSocket,
@@ -171,7 +172,7 @@ fn V28_stress_of_every_kind_at_once_crashes_nothing() {
     assert_eq!(frontend.stop().code(), Some(0));
     // A process that is killed between the pieces of its answer leaves nothing else to do, and it is told.
     let cut = outcomes.iter().filter(|outcome| outcome.is_cut()).count() + by_https.cut;
-    assert!(cut <= frontend.log.count(|line| line.text.contains("answer cut")), "{cut} cut");
+    assert!(cut <= frontend.log.count(Line::is_of_cut_answer), "{cut} cut");
     assert_eq!(process::with_marker(frontend.marker()), Vec::<i64>::new());
 }
 
