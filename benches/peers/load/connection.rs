@@ -41,7 +41,11 @@ impl Connection {
         Ok(Self { stream, buffer: vec![0; BUFFER], filled: 0 })
     }
 
+    /// Sends requests, once all answers to earlier ones have been read.
     pub(crate) async fn send(&mut self, requests: &[u8]) -> io::Result<()> {
+        if self.filled > 0 {
+            return Err(io::Error::other("more than the answer"));
+        }
         self.stream.write_all(requests).await
     }
 

@@ -171,21 +171,24 @@ impl Clients {
     async fn connection(&self) -> io::Result<()> {
         let mut start = std::time::Instant::now();
         let mut connection = Connection::open(self.address).await?;
-        for number in 1.. {
+        let mut number = 0;
+        loop {
+            number += 1;
             let closes = self.scenario.closes(number);
+            let mut end = start;
             connection.send(if closes { &self.last } else { &self.requests }).await?;
             for _ in 0..self.scenario.pipelined {
                 let ends = connection.answer(self.scenario.answer, closes).await?;
+                end = std::time::Instant::now();
                 if self.measuring.load(Relaxed) {
-                    self.tally.borrow_mut().latencies.add(start.elapsed());
+                    self.tally.borrow_mut().latencies.add(end - start);
                 }
                 if ends {
                     return Ok(());
                 }
             }
-            start = std::time::Instant::now();
+            start = end;
         }
-        Ok(())
     }
 }
 
