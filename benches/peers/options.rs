@@ -19,7 +19,7 @@ usage: cargo bench --bench peers -- [OPTION]...
   --rounds N          how often everything is measured [5]
   --seconds N         how long each measurement takes [2]
   --scenarios A,B     which of hello 1k browser 64k 1m post16k c1 c512 newconn
-                      headers chunked pipelined mixed [all]
+                      headers traced chunked pipelined mixed [all]
   --parties A,B       which of ancm nginx nginx-tuned haproxy haproxy-tuned direct [all but direct]
   --held N            idle client connections that memory is measured with; 0 measures none [9800]
   --budget N          seconds after which no further measurement begins [1200]

@@ -1,6 +1,6 @@
 //! What the clients do.
 
-use std::fmt::Write;
+use std::{fmt::Write, ops::Range};
 
 /// One kind of work.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ enum Headers {
     None,
     /// Those of a browser.
     Browser,
+    /// Those of a browser, and one that is another with each request.
+    Traced,
     /// So many that nobody else has.
     Custom(usize),
 }
@@ -48,7 +50,7 @@ const HELLO: Scenario = Scenario {
 };
 
 /// All of them, in the order in which they are run.
-pub(crate) const SCENARIOS: [Scenario; 13] = [
+pub(crate) const SCENARIOS: [Scenario; 14] = [
     HELLO,
     Scenario { name: "1k", what: "1 KiB, 64 connections", path: "/1k", answer: 1 << 10, ..HELLO },
     Scenario {
@@ -86,6 +88,14 @@ pub(crate) const SCENARIOS: [Scenario; 13] = [
         ..HELLO
     },
     Scenario {
+        name: "traced",
+        what: "1 KiB, a browser's 14 headers and a new traceparent each time, 64 connections",
+        path: "/1k",
+        answer: 1 << 10,
+        headers: Headers::Traced,
+        ..HELLO
+    },
+    Scenario {
         name: "chunked",
         what: "64 KiB in chunks of 4 KiB, 64 connections",
         path: "/chunked",
@@ -106,6 +116,9 @@ pub(crate) const SCENARIOS: [Scenario; 13] = [
         ..HELLO
     },
 ];
+
+/// The place of a trace's number, until it has one.
+const NO_TRACE: &str = "00000000000000000000000000000000";
 
 /// About 1.1 KB with the host.
 const BROWSER: [(&str, &str); 11] = [
@@ -134,6 +147,13 @@ impl Scenario {
         self.closes_after == Some(number)
     }
 
+    /// Where in a request its trace has its number, if it has one.
+    pub(crate) fn trace(&self, request: &[u8]) -> Option<Range<usize>> {
+        let place = (self.headers == Headers::Traced)
+            .then(|| request.windows(NO_TRACE.len()).position(|part| part == NO_TRACE.as_bytes()))?;
+        place.map(|start| start..start + NO_TRACE.len())
+    }
+
     /// The request, as it is written; `closes` asks for the end of the connection.
     pub(crate) fn request(&self, closes: bool) -> Vec<u8> {
         let method = if self.upload > 0 { "POST" } else { "GET" };
@@ -143,7 +163,7 @@ impl Scenario {
         };
         match self.headers {
             Headers::None => {}
-            Headers::Browser => {
+            Headers::Browser | Headers::Traced => {
                 for (name, value) in BROWSER {
                     field(name, value);
                 }
@@ -156,6 +176,9 @@ impl Scenario {
                 ];
                 field("Cookie", &(cookies.concat() + "; theme=dark; consent=all"));
                 field("Cache-Control", "max-age=0");
+                if self.headers == Headers::Traced {
+                    field("traceparent", &["00-", NO_TRACE, "-b7ad6b7169203331-01"].concat());
+                }
             }
             Headers::Custom(count) => {
                 for number in 1..=count {

@@ -7,7 +7,8 @@ mod connection;
 mod histogram;
 
 use std::{
-    cell::RefCell,
+    borrow::Cow,
+    cell::{Cell, RefCell},
     io,
     net::SocketAddr,
     rc::Rc,
@@ -52,6 +53,8 @@ struct Clients {
     requests: Vec<u8>,
     /// A request that ends its connection.
     last: Vec<u8>,
+    /// How many requests have been sent; no two threads begin with the same number.
+    sent: Cell<u64>,
     measuring: Arc<AtomicBool>,
     tally: RefCell<Tally>,
 }
@@ -70,7 +73,7 @@ pub(crate) fn main(order: &Order) -> Result<(), Failure> {
             let (address, scenario) = (order.address, order.scenario);
             let (measuring, stop) = (Arc::clone(&measuring), stop.clone());
             thread::Builder::new()
-                .spawn(move || Clients::new(address, scenario, measuring).play(connections, &stop))
+                .spawn(move || Clients::new(number, address, scenario, measuring).play(connections, &stop))
         })
         .collect::<io::Result<_>>()?;
 
@@ -133,10 +136,16 @@ impl Order {
 // === impl Clients ===
 
 impl Clients {
-    fn new(address: SocketAddr, scenario: &'static Scenario, measuring: Arc<AtomicBool>) -> Self {
+    fn new(
+        thread: usize,
+        address: SocketAddr,
+        scenario: &'static Scenario,
+        measuring: Arc<AtomicBool>,
+    ) -> Self {
         let requests = scenario.request(false).repeat(scenario.pipelined);
         let last = scenario.request(true);
-        Self { address, scenario, requests, last, measuring, tally: RefCell::default() }
+        let sent = Cell::new((thread as u64) << 32);
+        Self { address, scenario, requests, last, sent, measuring, tally: RefCell::default() }
     }
 
     fn play(self, connections: usize, stop: &CancellationToken) -> io::Result<Tally> {
@@ -172,11 +181,18 @@ impl Clients {
         let mut start = std::time::Instant::now();
         let mut connection = Connection::open(self.address).await?;
         let mut number = 0;
+        let mut requests = Cow::from(&self.requests);
+        let trace = self.scenario.trace(&requests);
         loop {
             number += 1;
             let closes = self.scenario.closes(number);
             let mut end = start;
-            connection.send(if closes { &self.last } else { &self.requests }).await?;
+            self.sent.set(self.sent.get() + 1);
+            if let Some(trace) = &trace {
+                let number = format!("{:032x}", self.sent.get());
+                requests.to_mut()[trace.clone()].copy_from_slice(number.as_bytes());
+            }
+            connection.send(if closes { &self.last } else { &requests }).await?;
             for _ in 0..self.scenario.pipelined {
                 let ends = connection.answer(self.scenario.answer, closes).await?;
                 end = std::time::Instant::now();
