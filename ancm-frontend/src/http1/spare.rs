@@ -6,6 +6,8 @@ use http::{Extensions, HeaderMap};
 
 /// A map with room for more headers is not kept.
 const KEPT_HEADERS: usize = 64;
+/// Of more headers, a new map costs less than to find a place for each in one that is there.
+const FEW: usize = 5;
 /// How many are kept: those of a request and of its answer, and a few whose messages crossed.
 const KEPT: usize = 4;
 
@@ -24,6 +26,18 @@ pub(crate) fn take_headers(room: usize) -> HeaderMap {
     let mut headers = SPARE.with_borrow_mut(|spare| spare.headers.pop()).unwrap_or_default();
     headers.reserve(room);
     headers
+}
+
+/// A map with the same headers; with room for so many more, if they are few.
+pub(crate) fn copy_headers(headers: &HeaderMap, more: usize) -> HeaderMap {
+    if headers.len() > FEW {
+        return headers.clone();
+    }
+    let mut copy = take_headers(headers.len() + more);
+    for (name, value) in headers {
+        copy.append(name, value.clone());
+    }
+    copy
 }
 
 /// Keeps the map, not what it holds.
@@ -59,6 +73,20 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn a_copy_has_all_values_in_their_order() {
+        for count in [0, 1, FEW, FEW + 1, 3 * FEW] {
+            let mut headers = HeaderMap::new();
+            for number in 0..count {
+                let name = http::HeaderName::try_from(format!("x-{number}")).unwrap();
+                headers.append(name.clone(), HeaderValue::from_static("1"));
+                headers.append(name, HeaderValue::from_static("2"));
+            }
+            let copy = copy_headers(&headers, 1);
+            assert!(copy.iter().eq(&headers) && copy.len() == 2 * count, "{copy:?}");
+        }
+    }
 
     #[test]
     fn what_was_kept_comes_back_empty() {

@@ -143,8 +143,14 @@ mod tests {
 
     type TestBody = BoxBody<Bytes, std::convert::Infallible>;
 
-    const NEW: About =
-        About { is_head: false, is_old: false, keep_alive: true, trailers: false, expects: false };
+    const NEW: About = About {
+        is_head: false,
+        is_old: false,
+        keep_alive: true,
+        trailers: false,
+        expects: false,
+        known_lines: None,
+    };
     const OLD: About = About { is_old: true, ..NEW };
     const HEAD: About = About { is_head: true, ..NEW };
 

@@ -4,9 +4,9 @@
 //! (`head_guard`) in the same pass in which it reads it, and a connection that is idle holds no buffer.
 //!
 //! Reading order: `listener` opens the sockets, `worker` accepts from them (after the handshake of `tls`, where there
-//! is one), `tasks` serve them, `connection` is one client: `request` is what it makes of a head, `body` what it reads
-//! behind it through `io`, `answer` what it writes, `upgrade` what becomes of it when protocols are switched. `clocks`
-//! say for how long it may do nothing.
+//! is one), `tasks` serve them, `connection` is one client: `request` is what it makes of a head and of its
+//! `header_lines`, `body` what it reads behind it through `io`, `answer` what it writes, `upgrade` what becomes of it
+//! when protocols are switched. `clocks` say for how long it may do nothing.
 
 mod answer;
 mod body;
@@ -14,6 +14,7 @@ mod clocks;
 mod connection;
 mod date;
 mod head_guard;
+mod header_lines;
 mod io;
 mod listener;
 mod peer;

@@ -1,20 +1,15 @@
 //! A head that has been read, as a request; and what its answer will have to know of it.
 
-use std::ops::Range;
-
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
-    header::{CONNECTION, EXPECT, TE},
-};
+use http::{HeaderValue, Method, Request, Uri, Version};
 
 use ancm_tower::refusal::Refusal;
 
-use super::head_guard::{HeadReader, Line};
-use crate::http1::{names::Names, spare};
-
-/// More lines than any backend takes, so that those which are too many for it are refused with a reason.
-const MOST_LINES: usize = 1000;
+use super::{
+    head_guard::HeadReader,
+    header_lines::{HeaderLines, Said},
+};
+use crate::http1::spare;
 
 /// What outlives the request.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -30,14 +25,17 @@ pub(super) struct About {
     pub(super) trailers: bool,
     /// The client waits to be asked for its body.
     pub(super) expects: bool,
+    /// Where its header lines are known.
+    pub(super) known_lines: Option<usize>,
 }
 
 /// Makes a request of a head whose bytes have passed the guard.
-pub(super) fn request(head: &Bytes, reader: &HeadReader) -> Result<(Request<()>, About), Refusal> {
+pub(super) fn request(
+    head: &Bytes,
+    reader: &HeadReader,
+    recalled: Option<HeaderLines>,
+) -> Result<(Request<()>, About), Refusal> {
     const LINE: Refusal = Refusal::BadRequest { reason: "the request line is malformed" };
-    if reader.lines().len() > MOST_LINES {
-        return Err(Refusal::HeadTooLarge { what: "lines", limit: MOST_LINES });
-    }
     let start = if head.starts_with(b"\r\n") { 2 } else { 0 };
     let blank = |from: usize| head[from..].iter().position(|&byte| byte == b' ').map(|at| from + at);
     let method_end = blank(start).ok_or(LINE)?;
@@ -50,65 +48,26 @@ pub(super) fn request(head: &Bytes, reader: &HeadReader) -> Result<(Request<()>,
     if reader.is_old() {
         *request.version_mut() = Version::HTTP_10;
     }
-    let mut said = Said::default();
-    *request.headers_mut() = Names::with(|names| headers(head, reader.lines(), &mut said, names))?;
-    let about = said.about(&request);
+    let lines = match recalled {
+        Some(lines) => lines,
+        None => HeaderLines::read(&head.slice(reader.fields_at()..), reader)?,
+    };
+    *request.headers_mut() = lines.headers;
+    let about = About { known_lines: lines.place, ..About::new(&request, lines.said) };
     Ok((request, about))
 }
 
-/// What the headers say of the connection, noted while they are read.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
-#[derive(Default)]
-struct Said {
-    close: bool,
-    keep_alive: bool,
-    trailers: bool,
-    expects: bool,
-}
-
-fn headers(head: &Bytes, lines: &[Line], said: &mut Said, names: &mut Names) -> Result<HeaderMap, Refusal> {
-    const MALFORMED: Refusal = Refusal::BadRequest { reason: "a header is malformed" };
-    // Room for what the layers add.
-    let mut headers = spare::take_headers(lines.len() + 4);
-    for line in lines {
-        let name = names.name(&head[line.name.clone()]).map_err(|_| MALFORMED)?;
-        let value =
-            HeaderValue::from_maybe_shared(head.slice(trimmed(head, &line.value))).map_err(|_| MALFORMED)?;
-        said.note(&name, &value);
-        headers.append(name, value);
-    }
-    Ok(headers)
-}
-
-/// Without the blanks around it.
-fn trimmed(head: &[u8], value: &Range<usize>) -> Range<usize> {
-    // Of all that counts as blank here, the guard has let pass no more than SP and HTAB.
-    let text = head[value.clone()].trim_ascii_start();
-    let start = value.end - text.len();
-    start..start + text.trim_ascii_end().len()
-}
-
-impl Said {
-    fn note(&mut self, name: &HeaderName, value: &HeaderValue) {
-        if name == CONNECTION {
-            self.close |= has(value, "close");
-            self.keep_alive |= has(value, "keep-alive");
-        } else if name == TE {
-            self.trailers |= has(value, "trailers");
-        } else if name == EXPECT {
-            self.expects |= has(value, "100-continue");
-        }
-    }
-
-    fn about(&self, request: &Request<()>) -> About {
+impl About {
+    fn new(request: &Request<()>, said: Said) -> Self {
         let is_old = request.version() == Version::HTTP_10;
-        About {
+        Self {
             is_head: request.method() == Method::HEAD,
             is_old,
             // RFC 9112 9.3.
-            keep_alive: !self.close && (!is_old || self.keep_alive),
-            trailers: !is_old && self.trailers,
-            expects: !is_old && self.expects,
+            keep_alive: !said.close && (!is_old || said.keep_alive),
+            trailers: !is_old && said.trailers,
+            expects: !is_old && said.expects,
+            known_lines: None,
         }
     }
 }
@@ -126,8 +85,8 @@ mod tests {
 
     fn read(text: &str) -> Result<(Request<()>, About), Refusal> {
         let mut reader = HeadReader::new();
-        assert_eq!(reader.follow(text.as_bytes()), Ok(Some(text.len())), "{text}");
-        request(&Bytes::copy_from_slice(text.as_bytes()), &reader)
+        assert_eq!(reader.follow(text.as_bytes(), |_| None), Ok(Some(text.len())), "{text}");
+        request(&Bytes::copy_from_slice(text.as_bytes()), &reader, None)
     }
 
     fn about(lines: &str) -> About {
@@ -170,11 +129,5 @@ mod tests {
     fn refuses_a_target_that_is_none() {
         let refusal = read("GET a|b HTTP/1.1\r\nHost: a\r\n\r\n").unwrap_err();
         assert_eq!(refusal.status(), 400);
-    }
-
-    #[test]
-    fn refuses_more_lines_than_anybody_takes() {
-        let lines = "x: y\r\n".repeat(MOST_LINES + 1);
-        assert_eq!(read(&format!("GET / HTTP/1.0\r\n{lines}\r\n")).unwrap_err().status(), 431);
     }
 }

@@ -15,6 +15,7 @@ use crate::server::{
     body::ClientBody,
     clocks::Phase,
     head_guard::Framing,
+    header_lines::HeaderLines,
     io::{Arrival, Io},
     request::{self, About},
     stream::ClientStream,
@@ -38,7 +39,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
         let mut this = self.as_mut().project();
         let mut io = this.shared.lock();
         let arrived = match ready!(io.poll_head(&this.shared.clocks, context)) {
-            Ok(Arrival::Head(head)) => Arrived::read(&head, &mut io, this.about),
+            Ok(Arrival::Head(head, lines)) => Arrived::read(&head, lines, &mut io, this.about),
             Ok(Arrival::Refused(refusal)) => Err(refusal),
             Ok(Arrival::End) => {
                 drop(io);
@@ -91,10 +92,15 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
 
 impl Arrived {
     /// Makes a request of a head, and has its body begin.
-    fn read<T: ClientStream>(head: &Bytes, io: &mut Io<T>, about: &mut About) -> Result<Self, Refusal> {
-        let read = request::request(head, io.head());
+    fn read<T: ClientStream>(
+        head: &Bytes,
+        lines: Option<HeaderLines>,
+        io: &mut Io<T>,
+        about: &mut About,
+    ) -> Result<Self, Refusal> {
+        let read = request::request(head, io.head(), lines);
         let (framing, may_switch) = (io.head().framing(), io.head().may_switch());
-        io.forget_head();
+        io.forget_head(read.as_ref().ok().and_then(|(_, about)| about.known_lines));
         let read = read.and_then(|(mut request, of_it)| {
             *about = of_it;
             target::normalize(&mut request).map(|()| request)

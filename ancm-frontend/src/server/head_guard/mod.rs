@@ -54,7 +54,7 @@ pub use self::fault::Fault;
 pub(super) use self::{
     body_reader::ChunkedGuard,
     fields::Framing,
-    reader::{HeadReader, Line},
+    reader::{HeadReader, Line, Passed},
 };
 use self::{
     chunks::Chunks,

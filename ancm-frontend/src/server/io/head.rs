@@ -15,7 +15,8 @@ use crate::{
     http1::room::{take, with_room},
     server::{
         clocks::Clocks,
-        head_guard::{Fault, Line},
+        head_guard::{Fault, HeadReader, Line},
+        header_lines::HeaderLines,
         spare,
         stream::ClientStream,
     },
@@ -29,8 +30,8 @@ const COPIED: usize = 4 * 1024;
 /// What came instead of silence.
 #[derive(Debug)]
 pub(in crate::server) enum Arrival {
-    /// A request's head, whole.
-    Head(Bytes),
+    /// A request's head, whole; or at least its first line, and the header lines, which are known.
+    Head(Bytes, Option<HeaderLines>),
     /// The end of the stream.
     End,
     /// What is no request, or none that we read to its end: nothing can be told from what follows it.
@@ -65,12 +66,12 @@ impl<T: ClientStream> Io<T> {
         loop {
             let seen = self.head.length();
             if seen < self.read.len() {
-                match self.head.follow(&self.read[seen..]) {
+                match follow(&mut self.head, self.known_lines, &self.read[seen..]) {
                     Err(fault) => return Poll::Ready(Ok(bad(fault))),
-                    Ok(Some(length)) => {
+                    Ok(Some((length, lines))) => {
                         // A request may have to wait for long.
                         self.leave_room();
-                        return Poll::Ready(Ok(Arrival::Head(take(&mut self.read, length))));
+                        return Poll::Ready(Ok(Arrival::Head(take(&mut self.read, length), lines)));
                     }
                     Ok(None) if self.read.len() > LONGEST_HEAD => {
                         let refusal = Refusal::HeadTooLarge { what: "bytes", limit: LONGEST_HEAD };
@@ -100,10 +101,12 @@ impl<T: ClientStream> Io<T> {
         if count == 0 {
             return Poll::Ready(Ok(Some(Arrival::End)));
         }
-        let arrival = match self.read.is_empty().then(|| self.head.follow(room)) {
+        let arrival = match self.read.is_empty().then(|| follow(&mut self.head, self.known_lines, room)) {
             Some(Err(fault)) => Some(bad(fault)),
-            Some(Ok(Some(length))) => {
-                let head = Bytes::copy_from_slice(&room[..length]);
+            Some(Ok(Some((length, lines)))) => {
+                // What is known already need not be kept once more.
+                let needed = if lines.is_some() { self.head.fields_at() } else { length };
+                let head = Bytes::copy_from_slice(&room[..needed]);
                 room.advance(length);
                 if room.len() > COPIED {
                     self.read = room.split();
@@ -111,7 +114,7 @@ impl<T: ClientStream> Io<T> {
                 } else {
                     self.read.extend_from_slice(room);
                 }
-                Some(Arrival::Head(head))
+                Some(Arrival::Head(head, lines))
             }
             Some(Ok(None)) => {
                 clocks.received();
@@ -130,12 +133,13 @@ impl<T: ClientStream> Io<T> {
 impl<T> Io<T> {
     /// Gives up a head that does not come to its end.
     pub(in crate::server) fn give_up_head(&mut self) {
-        self.forget_head();
+        self.forget_head(None);
         self.read = BytesMut::new();
     }
 
-    /// Forgets the head that has been read.
-    pub(in crate::server) fn forget_head(&mut self) {
+    /// Forgets the head that has been read, but for where its lines are known.
+    pub(in crate::server) fn forget_head(&mut self, known_lines: Option<usize>) {
+        self.known_lines = known_lines;
         self.head.reset();
         self.keep_lines();
     }
@@ -144,6 +148,21 @@ impl<T> Io<T> {
         let lines: Vec<Line> = std::mem::take(self.head.lines_mut());
         spare::keep_lines(lines);
     }
+}
+
+/// Has the head followed; how long it is once it is complete, and its lines, if they are known.
+fn follow(
+    head: &mut HeadReader,
+    place: Option<usize>,
+    bytes: &[u8],
+) -> Result<Option<(usize, Option<HeaderLines>)>, Fault> {
+    let mut lines = None;
+    let length = head.follow(bytes, |bytes| {
+        let (length, passed, recalled) = HeaderLines::recall(place, bytes)?;
+        lines = Some(recalled);
+        Some((length, passed))
+    })?;
+    Ok(length.map(|length| (length, lines)))
 }
 
 fn bad(fault: Fault) -> Arrival {

@@ -37,6 +37,8 @@ pub(super) struct Io<T> {
     /// Whether that lies in the thread's room, for which others wait.
     in_room: bool,
     head: HeadReader,
+    /// Where the header lines of the last request are known.
+    known_lines: Option<usize>,
     body: Incoming,
     /// The request that the body belongs to.
     number: u64,
@@ -114,6 +116,7 @@ impl<T> Io<T> {
             read: BytesMut::new(),
             in_room: false,
             head: HeadReader::new(),
+            known_lines: None,
             body: Incoming::Done,
             number: 0,
             invitation: b"",

@@ -1,8 +1,8 @@
 //! Heads on the wire: ours to the backend, and the backend's to us.
 
-use std::{mem::MaybeUninit, ops::Range};
+use std::{cell::RefCell, mem::MaybeUninit, ops::Range};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING},
@@ -15,7 +15,8 @@ use crate::http1::{
     digits,
     names::Names,
     outgoing::{field, number},
-    room::take,
+    repeats::Repeats,
+    room::{let_go, take},
     spare,
 };
 
@@ -42,6 +43,20 @@ pub(super) struct Head {
     pub(super) framing: Framing,
     /// Whether another request may follow on the connection.
     pub(super) keep_alive: bool,
+}
+
+/// What a head says, whatever it answers.
+struct Read {
+    status: StatusCode,
+    version: Version,
+    /// Unless it is the usual one: that costs nothing to say again.
+    reason: Option<ReasonPhrase>,
+    headers: HeaderMap,
+    said: Said,
+}
+
+thread_local! {
+    static KNOWN: RefCell<Repeats<Read>> = RefCell::new(Repeats::new());
 }
 
 /// Writes a request's head. `length` is that of its body, if it is known; without it the body goes in chunks.
@@ -98,6 +113,22 @@ pub(super) fn read(
 }
 
 fn read_one(buffer: &mut BytesMut, method: &Method, lines: &mut Vec<Line>) -> Result<Option<Head>, String> {
+    let recalled = KNOWN.with_borrow_mut(|known| known.recall(known.last(), buffer));
+    let read = match recalled {
+        Some((length, read)) => {
+            buffer.advance(length);
+            let_go(buffer);
+            read
+        }
+        None => match parse(buffer, lines)? {
+            Some(read) => read,
+            None => return Ok(None),
+        },
+    };
+    finish(read, method).map(Some)
+}
+
+fn parse(buffer: &mut BytesMut, lines: &mut Vec<Line>) -> Result<Option<Read>, String> {
     let mut fields = [const { MaybeUninit::uninit() }; LINES];
     let mut parsed = httparse::Response::new(&mut []);
     let parser = httparse::ParserConfig::default();
@@ -119,13 +150,24 @@ fn read_one(buffer: &mut BytesMut, method: &Method, lines: &mut Vec<Line>) -> Re
     lines.clear();
     lines.extend(parsed.headers.iter().map(|line| (place(line.name.as_bytes()), place(line.value))));
     let head = take(buffer, length);
-    let (headers, said) = Names::with(|names| headers(&head, lines, status, names))?;
     let version = if minor == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
-    finish(status, version, headers, &said, reason, method).map(Some)
+    let make = |head: &Bytes| {
+        let (headers, said) = Names::with(|names| headers(head, lines, status, names))?;
+        Ok(Read { status, version, reason, headers, said })
+    };
+    KNOWN.with_borrow_mut(|known| known.read(&head, lines.len(), make)).map(Some)
+}
+
+// === impl Read ===
+
+impl Clone for Read {
+    fn clone(&self) -> Self {
+        Self { headers: spare::copy_headers(&self.headers, 0), reason: self.reason.clone(), ..*self }
+    }
 }
 
 /// What the headers say of the body and of the connection, noted while they are read.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Said {
     /// How many lines of `Transfer-Encoding`, and whether the last is just `chunked`.
     codings: usize,
@@ -183,7 +225,7 @@ fn headers(
     Ok((headers, said))
 }
 
-/// The reason phrase, unless it is the usual one: that costs nothing to say again.
+/// The reason phrase, unless it is the usual one.
 fn reason(parsed: &str, status: StatusCode, head: &[u8]) -> Option<ReasonPhrase> {
     if Some(parsed) == status.canonical_reason() {
         return None;
@@ -201,15 +243,9 @@ fn raw_reason(head: &[u8]) -> &[u8] {
     phrase.strip_prefix(b" ").unwrap_or(phrase)
 }
 
-fn finish(
-    status: StatusCode,
-    version: Version,
-    headers: HeaderMap,
-    said: &Said,
-    reason: Option<ReasonPhrase>,
-    method: &Method,
-) -> Result<Head, String> {
-    let framing = framing(status, version, said, method)?;
+fn finish(read: Read, method: &Method) -> Result<Head, String> {
+    let Read { status, version, reason, headers, said } = read;
+    let framing = framing(status, version, &said, method)?;
     // A 204 has no body; one that announces it nevertheless may yet send it.
     let announced = said.codings > 0 || (said.lengths > 0 && said.length != Some(0));
     let odd = status == StatusCode::NO_CONTENT && announced;

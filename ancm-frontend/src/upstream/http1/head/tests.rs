@@ -159,3 +159,50 @@ proptest! {
         let _ = read(&mut BytesMut::from(&lines[..]), &Method::GET, &mut Vec::new());
     }
 }
+
+/// What is read, whatever it is, and what of the buffer is left.
+fn outcome(text: &str) -> String {
+    let mut buffer = BytesMut::from(text);
+    let head = read(&mut buffer, &Method::GET, &mut Vec::new());
+    format!("{head:?} {buffer:?}")
+}
+
+proptest! {
+    #[test]
+    fn an_answer_that_comes_again_says_the_same(
+        answers in proptest::collection::vec(
+            (
+                proptest::sample::select(vec![
+                    "HTTP/1.1 200 OK", "HTTP/1.1 200 Fine", "HTTP/1.0 200 OK", "HTTP/1.1 304 Not Modified",
+                    "HTTP/1.1 100 Continue", "HTTP/1.1 101 Switching Protocols", "HTTP/1.1 2000 OK",
+                ]),
+                proptest::collection::vec(
+                    proptest::sample::select(vec![
+                        "Content-Length: 3", "content-length: 4", "Transfer-Encoding: chunked", "Connection: close",
+                        "Connection: keep-alive", "Date: now", "Server: Kestrel", "A: 1", "B: 2", "C: 3", "D: 4", "E: 5", "A: 6", "X: \u{e9}", "bad line",
+                    ]),
+                    0..9,
+                ),
+                proptest::sample::select(vec!["", "abc", "HTTP/1.1 204 No Content\r\n\r\n"]),
+            ),
+            1..40,
+        ),
+    ) {
+        for (line, lines, behind) in answers {
+            let text = [&[line], &lines[..], &["", behind]].concat().join("\r\n");
+            // Nobody has read anything on a new thread.
+            let new = std::thread::scope(|scope| scope.spawn(|| outcome(&text)).join().unwrap());
+            for _ in 0..3 {
+                prop_assert_eq!(&outcome(&text), &new);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_comes_again_is_recalled() {
+    let value =
+        || parsed("HTTP/1.1 200 OK\r\nx: recalled\r\n\r\n").response.headers()["x"].as_bytes().as_ptr();
+    let _ = [0; 2].map(|_| value());
+    assert_eq!(value(), value());
+}
