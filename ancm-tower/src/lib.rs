@@ -40,6 +40,7 @@
 //! - A layer that wraps request bodies unwraps the request that comes back unsent:
 //!   [`ReturnedRequest`](startup_error::ReturnedRequest).
 //! - A setting that may differ from folder to folder of a site is a [`ByPath`](by_path::ByPath).
+//! - What waits makes its timer by [`timers`]: there are threads without any.
 //! - All names and numbers that both sides must agree on are in [`contract`].
 //!
 //! # Example
@@ -115,6 +116,7 @@ pub mod request_timeout;
 pub mod require_tls;
 pub mod response_headers;
 pub mod startup_error;
+pub mod timers;
 pub mod trace;
 pub mod upgrades;
 pub mod url_limit;

@@ -9,6 +9,7 @@ use std::{
 use ancm_tower::{
     app_offline::Page,
     startup_error::{Admission, Gate, StartFailure},
+    timers::interval,
 };
 use tokio::sync::watch;
 
@@ -67,7 +68,7 @@ impl Table {
 
     /// Follows the supervisor until it is gone: the worker's one task for this application.
     pub async fn follow(self, mut snapshots: watch::Receiver<Snapshot>) {
-        let mut tidy = tokio::time::interval(TIDY_EVERY);
+        let mut tidy = interval(TIDY_EVERY);
         loop {
             let snapshot = snapshots.borrow_and_update().clone();
             self.replace(snapshot);

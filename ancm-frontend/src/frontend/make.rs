@@ -29,6 +29,7 @@ pub(super) struct MakeStacks<L> {
     applications: Vec<Ingredients>,
     hold_at_most: usize,
     layer: L,
+    needs_timers: bool,
 }
 
 /// What the stack of one application is built from.
@@ -44,7 +45,7 @@ struct Ingredients {
 // === impl MakeStacks ===
 
 impl<L> MakeStacks<L> {
-    pub(super) fn new(applications: &[Application], workers: usize, layer: L) -> Self {
+    pub(super) fn new(applications: &[Application], workers: usize, layer: L, needs_timers: bool) -> Self {
         let ingredients = |application: &Application| Ingredients {
             binding: application.binding().clone(),
             settings: application.settings(),
@@ -56,6 +57,7 @@ impl<L> MakeStacks<L> {
             applications: applications.iter().map(ingredients).collect(),
             hold_at_most: HOLD_AT_MOST.div_ceil(workers),
             layer,
+            needs_timers,
         }
     }
 }
@@ -67,8 +69,12 @@ where
 {
     type Service = Router<L::Service>;
 
+    fn needs_timers(&self) -> bool {
+        self.needs_timers
+    }
+
     fn make(self, tunnels: &TaskTracker) -> impl Fn(&Client) -> Self::Service + 'static {
-        let Self { applications, hold_at_most, layer } = self;
+        let Self { applications, hold_at_most, layer, needs_timers: _ } = self;
         let stack = |made: Ingredients| (made.binding.clone(), made.stack(hold_at_most, tunnels));
         let (routes, stacks) = Routes::new(applications.into_iter().map(stack).collect());
         let routes = Arc::new(routes);

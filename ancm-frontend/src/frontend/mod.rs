@@ -74,6 +74,8 @@ pub struct Options {
 pub struct Frontend<L = Identity> {
     options: Options,
     layer: L,
+    /// Some are of its user, and may need timers.
+    is_layered: bool,
 }
 
 /// A frontend that serves.
@@ -219,16 +221,17 @@ impl Options {
 impl Frontend {
     /// A frontend with its own layers only.
     pub fn new(options: Options) -> Self {
-        Self { options, layer: Identity::new() }
+        Self { options, layer: Identity::new(), is_layered: false }
     }
 }
 
 impl<L> Frontend<L> {
     /// Puts a layer of yours around the application, outside of all of ours and inside of the layers given before.
     ///
-    /// It is cloned for each worker and makes one service for each connection.
+    /// It is cloned for each worker and makes one service for each connection. It may use everything of tokio: the
+    /// workers then keep timers of their own, which our layers do without.
     pub fn layer<M>(self, layer: M) -> Frontend<Stack<M, L>> {
-        Frontend { options: self.options, layer: Stack::new(layer, self.layer) }
+        Frontend { options: self.options, layer: Stack::new(layer, self.layer), is_layered: true }
     }
 
     /// Listens and starts the applications; requests are held until they are ready.
@@ -256,7 +259,7 @@ impl<L> Frontend<L> {
         let (orders, received) = mpsc::unbounded_channel();
         let (started, start) = std::sync::mpsc::sync_channel(1);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let layer = self.layer;
+        let (layer, is_layered) = (self.layer, self.is_layered);
         let reload = Arc::new(Notify::new());
         let following = certificate.map(|certificate| certificate.follow(Arc::clone(&reload)));
         let control = thread::Builder::new().name("ancm-control".to_owned()).spawn(move || {
@@ -264,7 +267,7 @@ impl<L> Frontend<L> {
                 following.map(tokio::spawn);
                 let logs = Logs { output: output.clone(), debug: debug_logs };
                 let applications = applications::start_all(applications, &spawner, &logs, https_port);
-                let made = MakeStacks::new(&applications, workers, layer);
+                let made = MakeStacks::new(&applications, workers, layer, is_layered);
                 match Workers::start(listeners, workers, limits, &made) {
                     Ok(workers) => {
                         let _ = started.send(Ok(applications.iter().map(RunningApplication::of).collect()));
@@ -378,3 +381,6 @@ impl Drop for Running {
         self.join();
     }
 }
+
+#[cfg(test)]
+mod tests;

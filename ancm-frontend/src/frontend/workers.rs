@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     lease::{Released, lease},
-    server::{Limits, Listeners, MakeWorkerService, Socket, Worker},
+    server::{Limits, Listeners, MakeWorkerService, Socket, TimerThread, Worker},
     tls::Certificates,
 };
 
@@ -29,6 +29,7 @@ impl Workers {
         limits: Limits,
         make: &M,
     ) -> io::Result<Self> {
+        let timers = TimerThread::start()?;
         let (connections, released) = lease();
         let (drain, finish) = (CancellationToken::new(), CancellationToken::new());
         let with_tls = |(listeners, tls): (Listeners, Option<Certificates>)| {
@@ -43,6 +44,7 @@ impl Workers {
                 limits,
                 drain: workers.drain.clone(),
                 finish: workers.finish.clone(),
+                timers: timers.clone(),
                 connections: connections.clone(),
             };
             match worker.spawn(make.clone()) {

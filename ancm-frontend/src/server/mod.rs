@@ -6,7 +6,7 @@
 //! Reading order: `listener` opens the sockets, `worker` accepts from them (after the handshake of `tls`, where there
 //! is one), `tasks` serve them, `connection` is one client: `request` is what it makes of a head and of its
 //! `header_lines`, `body` what it reads behind it through `io`, `answer` what it writes, `upgrade` what becomes of it
-//! when protocols are switched. `clocks` say for how long it may do nothing.
+//! when protocols are switched. `clocks` say for how long it may do nothing, and `timers` when to look at them.
 
 mod answer;
 mod body;
@@ -24,6 +24,7 @@ mod spare;
 mod stream;
 mod target;
 mod tasks;
+mod timers;
 mod tls;
 mod trailers;
 mod upgrade;
@@ -39,6 +40,7 @@ pub use self::{
     listener::{ListenError, Listeners, listen},
     router::{Router, RouterFuture, Routes},
     stream::ClientStream,
+    timers::TimerThread,
     tls::Socket,
     upgrade::OnUpgrade,
     worker::{MakeWorkerService, Worker},

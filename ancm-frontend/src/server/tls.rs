@@ -11,12 +11,15 @@ use std::{
     time::Duration,
 };
 
-use ancm_tower::{client::Client, client_cert::ClientCertificate};
+use ancm_tower::{
+    client::Client,
+    client_cert::ClientCertificate,
+    timers::{sleep, timeout},
+};
 use http::Request;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    time::{sleep, timeout},
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 use tokio_util::sync::CancellationToken;

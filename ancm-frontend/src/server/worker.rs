@@ -12,11 +12,14 @@ use std::{
     time::Duration,
 };
 
-use ancm_tower::client::{Client, Scheme};
+use ancm_tower::{
+    client::{Client, Scheme},
+    timers::{keep_elsewhere, sleep, timeout},
+};
 use futures_util::future::join_all;
 use tokio::{
     net::{TcpListener, TcpStream},
-    time::sleep,
+    runtime::Builder,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -24,6 +27,7 @@ use super::{
     clocks::Limits,
     connection::ConnectionService,
     tasks::{Accepted, Tasks, woken_by},
+    timers::TimerThread,
     tls::{self, Socket},
 };
 use crate::{lease::Lease, tls::Certificates};
@@ -44,6 +48,8 @@ pub struct Worker {
     pub drain: CancellationToken,
     /// Cancelled, after the drain has begun: end, whatever is under way.
     pub finish: CancellationToken,
+    /// Keeps the timers of its connections.
+    pub timers: TimerThread,
     /// Let go of when no connection is left after the drain began.
     pub connections: Lease,
 }
@@ -52,6 +58,12 @@ pub struct Worker {
 pub trait MakeWorkerService: Send + 'static {
     /// Serves one connection.
     type Service: ConnectionService;
+
+    /// Whether what it makes uses [`tokio::time`]: then the worker's runtime has timers of its own, which cost some
+    /// time for each request, be they used or not. What uses [`ancm_tower::timers`] instead needs none.
+    fn needs_timers(&self) -> bool {
+        true
+    }
 
     /// Called once, inside the worker's runtime; `tunnels` counts what outlives its request.
     ///
@@ -64,10 +76,19 @@ pub trait MakeWorkerService: Send + 'static {
 impl Worker {
     /// Starts the thread.
     pub fn spawn<M: MakeWorkerService>(self, make: M) -> io::Result<thread::JoinHandle<()>> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        thread::Builder::new()
-            .name(format!("ancm-worker-{}", self.number))
-            .spawn(move || runtime.block_on(self.run(make)))
+        let mut runtime = Builder::new_current_thread();
+        runtime.enable_io();
+        if make.needs_timers() {
+            runtime.enable_time();
+        }
+        let runtime = runtime.build()?;
+        let timers = self.timers.clone();
+        thread::Builder::new().name(format!("ancm-worker-{}", self.number)).spawn(move || {
+            let _elsewhere = keep_elsewhere(timers.handle());
+            runtime.block_on(self.run(make));
+            // In this order: its tasks give their timers back.
+            drop((runtime, timers));
+        })
     }
 
     async fn run<M: MakeWorkerService>(self, make: M) {
@@ -89,7 +110,7 @@ impl Worker {
             self.finish.cancelled().await;
             // What the processes said last, before they ended, is still on its way.
             tunnels.close();
-            let _ = tokio::time::timeout(Duration::from_secs(1), tunnels.wait()).await;
+            let _ = timeout(Duration::from_secs(1), tunnels.wait()).await;
         };
         let cut_off = async {
             self.finish.cancelled().await;
@@ -196,4 +217,65 @@ fn next_in_backlog(listener: &StdListener) -> Option<(TcpStream, SocketAddr)> {
 /// The client was gone before we came to it.
 fn is_gone(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        panic::{AssertUnwindSafe, catch_unwind},
+        sync::mpsc,
+    };
+
+    use bytes::Bytes;
+    use http::{Request, Response};
+    use http_body_util::Full;
+    use tower::util::ServiceFn;
+
+    use super::*;
+    use crate::{lease::lease, server::ClientBody};
+
+    type Answer = std::future::Ready<Result<Response<Full<Bytes>>, Infallible>>;
+
+    /// Serves nobody, but tells whether there are timers where it would.
+    struct Probe {
+        needs_timers: bool,
+        tell: mpsc::Sender<[bool; 2]>,
+    }
+
+    impl MakeWorkerService for Probe {
+        type Service = ServiceFn<fn(Request<ClientBody>) -> Answer>;
+
+        fn needs_timers(&self) -> bool {
+            self.needs_timers
+        }
+
+        fn make(self, _: &TaskTracker) -> impl Fn(&Client) -> Self::Service + 'static {
+            let is_made = |make: fn()| catch_unwind(AssertUnwindSafe(make)).is_ok();
+            let tokios = is_made(|| drop(tokio::time::sleep(Duration::ZERO)));
+            let ours = is_made(|| drop(sleep(Duration::ZERO)));
+            self.tell.send([tokios, ours]).unwrap();
+            |_: &Client| unreachable!("it listens nowhere")
+        }
+    }
+
+    #[test]
+    fn only_a_worker_that_needs_them_has_timers_of_its_own() {
+        for needs_timers in [false, true] {
+            let (tell, told) = mpsc::channel();
+            let over = CancellationToken::new();
+            over.cancel();
+            let worker = Worker {
+                number: 0,
+                sockets: Vec::new(),
+                limits: Limits::default(),
+                drain: over.clone(),
+                finish: over,
+                timers: TimerThread::start().unwrap(),
+                connections: lease().0,
+            };
+            let thread = worker.spawn(Probe { needs_timers, tell }).unwrap();
+            assert_eq!(told.recv().unwrap(), [needs_timers, true]);
+            thread.join().unwrap();
+        }
+    }
 }

@@ -12,11 +12,9 @@ use std::{
     time::Duration,
 };
 
+use ancm_tower::timers::timeout;
 use bytes::{Buf, Bytes};
-use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
-    time::timeout,
-};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::Io;
 use crate::{dispatch::Ticket, http1::turn, server::OnUpgrade};

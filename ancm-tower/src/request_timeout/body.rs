@@ -8,9 +8,11 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::time::{Sleep, sleep_until};
 
-use super::clock::{Uploading, Wait};
+use super::{
+    clock::{Uploading, Wait},
+    timer::Timer,
+};
 use crate::BoxError;
 
 pin_project! {
@@ -33,8 +35,8 @@ pin_project! {
         #[pin]
         inner: B,
         wait: Option<Wait>,
-        // Boxed and late: most answers are there when they are asked for.
-        timer: Option<Pin<Box<Sleep>>>,
+        // That of the request; most answers are there when they are asked for.
+        timer: Timer,
         expired: bool,
     }
 }
@@ -84,8 +86,8 @@ where
 // === impl TimeoutBody ===
 
 impl<B> TimeoutBody<B> {
-    pub(super) fn new(inner: B, wait: Option<Wait>) -> Self {
-        Self { inner, wait, timer: None, expired: false }
+    pub(super) fn new(inner: B, wait: Option<Wait>, timer: Timer) -> Self {
+        Self { inner, wait, timer, expired: false }
     }
 }
 
@@ -112,8 +114,7 @@ where
             return polled.map_err(Into::into);
         }
         let first = wait.begin();
-        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(first)));
-        let refusal = ready!(wait.poll_expired(cx, timer.as_mut()));
+        let refusal = ready!(wait.poll_expired(cx, this.timer.by(first)));
         *this.expired = true;
         Poll::Ready(Some(Err(refusal.into())))
     }
@@ -129,6 +130,6 @@ where
 
 impl<B: From<Bytes>> From<Bytes> for TimeoutBody<B> {
     fn from(bytes: Bytes) -> Self {
-        Self::new(B::from(bytes), None)
+        Self::new(B::from(bytes), None, Timer::default())
     }
 }

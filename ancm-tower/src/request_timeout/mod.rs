@@ -156,7 +156,8 @@ where
         let mut this = self.project();
         let inner = this.inner.as_mut().as_pin_mut().expect("polled after completion");
         if let Poll::Ready(response) = inner.poll(cx)? {
-            return Poll::Ready(Ok(watch::<B, _>(response, this.wait.take())));
+            let timer = std::mem::take(this.timer);
+            return Poll::Ready(Ok(watch::<B, _>(response, this.wait.take(), timer)));
         }
         let Some(wait) = this.wait else { return Poll::Pending };
         let first = wait.begin();
@@ -168,11 +169,15 @@ where
 }
 
 /// Wraps the answer's body; the clock starts anew.
-fn watch<B: Send + 'static, R>(mut response: Response<R>, wait: Option<Wait>) -> Response<TimeoutBody<R>> {
+fn watch<B: Send + 'static, R>(
+    mut response: Response<R>,
+    wait: Option<Wait>,
+    timer: Timer,
+) -> Response<TimeoutBody<R>> {
     ReturnedRequest::map_body(&mut response, WatchedBody::<B>::into_inner);
     let upgraded = response.status() == StatusCode::SWITCHING_PROTOCOLS;
     let wait = wait.filter(|_| !upgraded).map(Wait::ended);
-    response.map(|body| TimeoutBody::new(body, wait))
+    response.map(|body| TimeoutBody::new(body, wait, timer))
 }
 
 impl<F, B> fmt::Debug for ResponseFuture<F, B> {

@@ -284,7 +284,8 @@ async fn ends_an_answer_with_an_error_when_it_stops() {
 #[tokio::test(start_paused = true)]
 async fn stands_still_while_nobody_reads_the_answer() {
     let (sender, body) = pipe();
-    let mut body = TimeoutBody::new(body, Some(Wait::new(LIMIT, StatusCode::GATEWAY_TIMEOUT, None)));
+    let mut body =
+        TimeoutBody::new(body, Some(Wait::new(LIMIT, StatusCode::GATEWAY_TIMEOUT, None)), Timer::default());
     sender.send(Bytes::from_static(b"1")).unwrap();
     tokio::spawn(send(sender, vec![LIMIT / 2, LIMIT * 10]));
     body.frame().await.unwrap().unwrap();

@@ -8,7 +8,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep};
+
+use crate::timers::sleep_until;
 
 /// How many timers lie there at most: more requests than these are rarely under way at the same time.
 const AT_MOST: usize = 256;
@@ -18,7 +20,7 @@ const AT_MOST: usize = 256;
 pub(super) struct Spare(Arc<Mutex<Vec<Pin<Box<Sleep>>>>>);
 
 /// A timer, once it has been needed; it goes back when this is dropped.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     home: Option<Spare>,
@@ -65,11 +67,17 @@ impl Spare {
 
 #[cfg(test)]
 mod tests {
-    use std::{convert::Infallible, time::Duration};
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        task::{Context, Poll},
+        time::Duration,
+    };
 
     use bytes::Bytes;
     use http::{Request, Response};
-    use http_body_util::{Empty, Full};
+    use http_body::{Body, Frame};
+    use http_body_util::{BodyExt, Empty, Full};
     use tokio::time::{Instant, sleep};
     use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -128,5 +136,43 @@ mod tests {
         assert!(!rests(&service));
         drop(given_up);
         assert!(rests(&service) && !rests(&service.clone()));
+    }
+
+    /// An answer's body that never comes.
+    #[derive(Default)]
+    struct Never;
+
+    impl From<Bytes> for Never {
+        fn from(_: Bytes) -> Self {
+            Self
+        }
+    }
+
+    impl Body for Never {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_is_awaited_has_the_timer_of_its_request() {
+        let answer = service_fn(async |_: Request<WatchedBody<Empty<Bytes>>>| {
+            sleep(LIMIT / 2).await;
+            Ok::<_, Infallible>(Response::new(Never))
+        });
+        let mut service = RequestTimeoutLayer::new(LIMIT).layer(answer);
+        let mut body = service.call(get("/")).await.unwrap().into_body();
+        assert!(!rests(&service), "it is still in use");
+        let before = Instant::now();
+        body.frame().await.unwrap().unwrap_err();
+        assert_eq!(before.elapsed(), LIMIT);
+        drop(body);
+        assert!(rests(&service));
     }
 }

@@ -12,7 +12,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{
@@ -20,6 +20,7 @@ use super::{
     answer::Refused,
     future::{Held, returned},
 };
+use crate::timers::{timeout, timeout_at};
 
 /// How long a request rests that came back twice in a row: the gate may need a moment to see why.
 const FIRST_REST: Duration = Duration::from_millis(5);

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use ancm_tower::timers::sleep_until;
 use tokio::{
     task::coop::unconstrained,
     time::{Instant, Sleep},
@@ -38,7 +39,7 @@ impl Alarm {
     pub(super) fn set(&mut self, at: Instant) {
         match &mut self.sleep {
             Some(sleep) => sleep.as_mut().reset(at),
-            None => self.sleep = Some(Box::pin(tokio::time::sleep_until(at))),
+            None => self.sleep = Some(Box::pin(sleep_until(at))),
         }
         self.polled = false;
     }

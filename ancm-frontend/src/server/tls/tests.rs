@@ -28,7 +28,7 @@ use tower::{service_fn, util::ServiceFn};
 use super::*;
 use crate::{
     lease::lease,
-    server::{ClientBody, MakeWorkerService, Worker, listen},
+    server::{ClientBody, MakeWorkerService, TimerThread, Worker, listen},
     tls::{
         ClientCertificates, Source, TlsSettings,
         tests::{Made, Pair},
@@ -61,6 +61,10 @@ struct Caller {
 
 impl MakeWorkerService for Tell {
     type Service = ServiceFn<fn(Request<ClientBody>) -> Answer>;
+
+    fn needs_timers(&self) -> bool {
+        false
+    }
 
     fn make(self, _: &TaskTracker) -> impl Fn(&Client) -> Self::Service + 'static {
         |_: &Client| service_fn(tell as fn(Request<ClientBody>) -> Answer)
@@ -102,6 +106,7 @@ impl Server {
             limits,
             drain: drain.clone(),
             finish: finish.clone(),
+            timers: TimerThread::start().unwrap(),
             connections: lease().0,
         };
         let thread = Some(worker.spawn(Tell).unwrap());
