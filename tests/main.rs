@@ -1,5 +1,6 @@
 //! The whole program `ancm`, with real processes, real sockets and, where they are at hand, real ASP.NET Core
 //! applications (`ANCM_TEST_KESTREL` names their folder).
+#![expect(clippy::disallowed_methods, reason = "clients have timers of their own")]
 #![expect(non_snake_case, reason = "a test that proves a row of `conformance` carries its id: `P3_…`")]
 
 mod access;

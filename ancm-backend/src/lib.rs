@@ -53,6 +53,8 @@
 //! Each of these layers stands in a module of its own and is useful alone; [`BackendLayer`] is all of them, for tests
 //! without sockets and for other servers.
 
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests have timers of their own"))]
+
 #[cfg(test)]
 mod conformance;
 

@@ -25,6 +25,8 @@
 //!  cli         the program `ancm`
 //! ```
 
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests have timers of their own"))]
+
 pub mod application;
 pub mod binding;
 pub mod cli;

@@ -100,6 +100,8 @@
 //! # }
 //! ```
 
+#![cfg_attr(test, expect(clippy::disallowed_methods, reason = "tests have timers of their own"))]
+
 pub mod app_offline;
 pub mod body_limit;
 pub mod by_path;

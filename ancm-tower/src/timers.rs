@@ -28,6 +28,8 @@
 //! keeper.join().unwrap().unwrap_err();
 //! ```
 
+#![expect(clippy::disallowed_methods, reason = "the home of timers")]
+
 use std::{cell::RefCell, marker::PhantomData, time::Duration};
 
 use tokio::{

@@ -9,6 +9,7 @@
 //!
 //! In reading order: [`sharing`], [`disturbance`], [`balance`], [`slow`], [`frontend`], [`application`].
 
+#![expect(clippy::disallowed_methods, reason = "clients have timers of their own")]
 #![expect(clippy::cast_precision_loss, reason = "these are figures for people")]
 
 mod application;

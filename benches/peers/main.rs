@@ -5,6 +5,7 @@
 //! One program plays all the parts that are ours: `run` directs, `load` is the clients, `origin` is the application
 //! behind every proxy. In reading order: [`options`], [`run`], [`scenario`], [`party`], [`load`], [`origin`], [`report`].
 
+#![expect(clippy::disallowed_methods, reason = "clients have timers of their own")]
 #![expect(clippy::cast_precision_loss, reason = "these are figures for people")]
 
 mod check;

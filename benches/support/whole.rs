@@ -88,7 +88,7 @@ impl Whole {
         lock(wire).request = request;
         let all = poll_fn(|context| answered(connection.as_mut(), wire, context));
         runtime
-            .block_on(async { tokio::time::timeout(PATIENCE, all).await })
+            .block_on(async { ancm_tower::timers::timeout(PATIENCE, all).await })
             .map_err(|_| format!("no answer within {PATIENCE:?}"))?;
         let answer = String::from_utf8_lossy(&lock(wire).answer).into_owned();
         let right = answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nHello World\n");

@@ -14,11 +14,12 @@ use std::{
     time::Duration,
 };
 
+use ancm_tower::timers::sleep;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Instant, Sleep, sleep},
+    time::{Instant, Sleep},
 };
 
 // ANCM: Kestrel's own two limits; a frontend relies on the longer one when it keeps connections.

@@ -26,7 +26,10 @@
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 
-use ancm_tower::BoxError;
+use ancm_tower::{
+    BoxError,
+    timers::{sleep, timeout},
+};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
@@ -34,7 +37,6 @@ use hyper::body::Incoming;
 use tokio::{
     net::{TcpListener, TcpStream},
     select,
-    time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower_layer::Layer;

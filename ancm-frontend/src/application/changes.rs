@@ -6,7 +6,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{MissedTickBehavior, interval};
+use ancm_tower::timers::interval;
+use tokio::time::MissedTickBehavior;
 
 use super::Publisher;
 use crate::{

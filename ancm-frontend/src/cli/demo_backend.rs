@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use ancm_tower::timers::interval;
 use ancm_tower::{client::Client, contract};
 use axum::{
     Router,
@@ -23,7 +24,7 @@ use axum::{
 use bytes::Bytes;
 use http_body::Frame;
 use serde_json::{Value, json};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{Interval, MissedTickBehavior};
 
 use super::{
     Exit, Failure,

@@ -33,7 +33,7 @@ use std::{
     time::Duration,
 };
 
-use ancm_tower::client::Scheme;
+use ancm_tower::{client::Scheme, timers::timeout};
 use futures_util::future::join_all;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tower::layer::util::{Identity, Stack};
@@ -277,7 +277,7 @@ impl<L> Frontend<L> {
                 }
                 // What the processes printed last is still written, but a hanging disk does not hold us.
                 drop(applications);
-                let _ = tokio::time::timeout(Duration::from_secs(2), output.finish()).await;
+                let _ = timeout(Duration::from_secs(2), output.finish()).await;
             });
         })?;
         let applications = start.recv().map_err(io::Error::other)??;
@@ -295,7 +295,7 @@ async fn control(applications: &[Application], workers: Workers, mut orders: mps
         workers.drain.cancel();
         // Connections are not those of one application: the most patient one decides.
         let limit = applications.iter().map(Application::shutdown_limit).max().unwrap_or_default();
-        let _ = tokio::time::timeout(limit, workers.connections.wait()).await;
+        let _ = timeout(limit, workers.connections.wait()).await;
         join_all(applications.iter().map(Application::stop)).await;
     };
     tokio::select! {

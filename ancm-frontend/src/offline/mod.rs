@@ -28,12 +28,8 @@ mod look;
 
 use std::{path::Path, time::Duration};
 
-use ancm_tower::app_offline::Page;
-use tokio::{
-    sync::watch,
-    task::spawn_blocking,
-    time::{MissedTickBehavior, interval},
-};
+use ancm_tower::{app_offline::Page, timers::interval};
+use tokio::{sync::watch, task::spawn_blocking, time::MissedTickBehavior};
 
 use self::look::Watcher;
 use crate::supervisor::Supervisor;

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use ancm_tower::timers::sleep;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -78,7 +79,7 @@ impl Identity {
             }
         }
         while self.is_alive(pid) {
-            tokio::time::sleep(LOOK_EVERY).await;
+            sleep(LOOK_EVERY).await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! A worker: one thread, one runtime, its own listening sockets, and every connection that it accepts.
 //!
-//! Nothing that a request needs is shared with another worker.
+//! Nothing that a request needs is shared with another worker, but for the thread that keeps timers.
 
 use std::{
     convert::Infallible,

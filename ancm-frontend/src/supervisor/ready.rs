@@ -14,7 +14,8 @@
 
 use std::{fmt, io, net::SocketAddr, time::Duration};
 
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use ancm_tower::timers::{interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{

@@ -18,8 +18,11 @@
 
 use std::net::SocketAddr;
 
-use ancm_tower::pairing_token::PairingToken;
-use tokio::time::{Duration, Instant, timeout, timeout_at};
+use ancm_tower::{
+    pairing_token::PairingToken,
+    timers::{timeout, timeout_at},
+};
+use tokio::time::{Duration, Instant};
 
 use super::{message, processes::Stop};
 use crate::{events, output::Capture, process::ProcessHandle, spawn::Child};

@@ -13,11 +13,11 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use ancm_tower::startup_error::StartFailure;
+use ancm_tower::{startup_error::StartFailure, timers::sleep_until};
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     task::JoinSet,
-    time::{Duration, Instant, sleep_until},
+    time::{Duration, Instant},
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 

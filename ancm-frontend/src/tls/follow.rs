@@ -2,9 +2,10 @@
 
 use std::{fs, path::Path, sync::Arc, time::Duration};
 
+use ancm_tower::timers::interval;
 use tokio::{
     sync::{Notify, watch},
-    time::{MissedTickBehavior, interval},
+    time::MissedTickBehavior,
 };
 use tokio_rustls::rustls::ServerConfig;
 

@@ -10,8 +10,9 @@ use std::{ffi::OsString, fs::File, sync::PoisonError};
 
 use ancm_tower::{
     contract::variable::HTTP_PLATFORM_PORT, pairing_token::PairingToken, startup_error::StartFailure,
+    timers::timeout,
 };
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Children, Shared};
