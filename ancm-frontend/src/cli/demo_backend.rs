@@ -10,8 +10,7 @@ use std::{
     time::Duration,
 };
 
-use ancm_tower::timers::interval;
-use ancm_tower::{client::Client, contract};
+use ancm_tower::{client::Client, contract, timers::interval};
 use axum::{
     Router,
     body::Body,

@@ -143,14 +143,8 @@ mod tests {
 
     type TestBody = BoxBody<Bytes, std::convert::Infallible>;
 
-    const NEW: About = About {
-        is_head: false,
-        is_old: false,
-        keep_alive: true,
-        trailers: false,
-        expects: false,
-        known_lines: None,
-    };
+    const NEW: About =
+        About { is_head: false, is_old: false, keep_alive: true, trailers: false, expects: false };
     const OLD: About = About { is_old: true, ..NEW };
     const HEAD: About = About { is_head: true, ..NEW };
 

@@ -63,19 +63,20 @@ impl HeaderLines {
         })
     }
 
-    /// Reads those that have passed the guard.
-    pub(super) fn read(text: &Bytes, reader: &HeadReader) -> Result<Self, Refusal> {
+    /// Reads those of a head that has passed the guard.
+    pub(super) fn read(head: &Bytes, reader: &HeadReader) -> Result<Self, Refusal> {
         if reader.lines().len() > MOST_LINES {
             return Err(Refusal::HeadTooLarge { what: "lines", limit: MOST_LINES });
         }
+        let text = head.slice(reader.fields_at()..);
         let make = |text: &Bytes| Self::of(text, reader.lines());
         match reader.passed() {
             Some(passed) => KNOWN.with_borrow_mut(|known| {
                 let make = |text: &Bytes| Ok(Known { lines: make(text)?, passed });
-                let lines = known.read(text, reader.lines().len(), make)?.lines;
+                let lines = known.read(&text, reader.lines().len(), make)?.lines;
                 Ok(Self { place: Some(known.last()), ..lines })
             }),
-            None => make(text),
+            None => make(&text),
         }
     }
 
@@ -145,7 +146,9 @@ mod tests {
 
     /// Reads a head as nobody has before.
     fn read(head: &str) -> Result<Found, Fault> {
-        let read = |text: &Bytes, reader: &HeadReader| HeaderLines::of(text, reader.lines());
+        let read = |head: &Bytes, reader: &HeadReader| {
+            HeaderLines::of(&head.slice(reader.fields_at()..), reader.lines())
+        };
         find(head, usize::MAX, |_| None, read).map(|(found, _)| found)
     }
 
@@ -169,8 +172,8 @@ mod tests {
             })?;
         }
         let length = length.expect("the head is whole");
-        let text = Bytes::copy_from_slice(&head.as_bytes()[reader.fields_at()..length]);
-        let HeaderLines { headers, said, place } = recalled.unwrap_or_else(|| read(&text, &reader).unwrap());
+        let head = Bytes::copy_from_slice(&head.as_bytes()[..length]);
+        let HeaderLines { headers, said, place } = recalled.unwrap_or_else(|| read(&head, &reader).unwrap());
         let guard = format!("{:?} {} {}", reader.framing(), reader.may_switch(), reader.is_old());
         Ok((Found { length, guard, headers, said: format!("{said:?}") }, place))
     }
@@ -207,9 +210,8 @@ mod tests {
         let head = Bytes::from(format!("{LINE}{lines}{}", "x".repeat(10_000)));
         let mut reader = HeadReader::new();
         reader.follow(&head, |_| None).unwrap();
-        let text = head.slice(LINE.len()..LINE.len() + lines.len());
         for _ in 0..2 {
-            HeaderLines::read(&text, &reader).unwrap();
+            HeaderLines::read(&head.slice(..LINE.len() + lines.len()), &reader).unwrap();
         }
         let (_, _, recalled) = HeaderLines::recall(None, lines.as_bytes()).unwrap();
         assert!(!head.as_ptr_range().contains(&recalled.headers["x"].as_bytes().as_ptr()));
@@ -232,8 +234,7 @@ mod tests {
         let mut reader = HeadReader::new();
         let head = format!("GET / HTTP/1.0\r\n{}\r\n", "x: y\r\n".repeat(MOST_LINES + 1));
         reader.follow(head.as_bytes(), |_| None).unwrap();
-        let text = Bytes::from(head).slice(reader.fields_at()..);
-        assert_eq!(HeaderLines::read(&text, &reader).unwrap_err().status(), 431);
+        assert_eq!(HeaderLines::read(&Bytes::from(head), &reader).unwrap_err().status(), 431);
     }
 
     proptest! {
@@ -244,7 +245,8 @@ mod tests {
                     proptest::sample::select(vec!["GET / HTTP/1.1", "POST /a HTTP/1.0", "\r\nPUT * HTTP/1.1"]),
                     proptest::collection::vec(
                         proptest::sample::select(vec![
-                            "Host: a", "Host:b", "X: 1", "x:  2\t", "A: 1", "B: 2", "C: 3", "D: 4", "Content-Length: 3", "Transfer-Encoding: chunked",
+                            "Host: a", "Host:b", "X: 1", "x:  2\t", "A: 1", "B: 2", "C: 3", "D: 4",
+                            "Content-Length: 3", "Transfer-Encoding: chunked",
                             "Connection: close", "Connection: keep-alive, Upgrade", "Upgrade: y", "TE: trailers",
                             "Expect: 100-continue", "Bad Name: 1", " folded", "Content-Length: 4",
                         ]),

@@ -5,10 +5,7 @@ use http::{HeaderValue, Method, Request, Uri, Version};
 
 use ancm_tower::refusal::Refusal;
 
-use super::{
-    head_guard::HeadReader,
-    header_lines::{HeaderLines, Said},
-};
+use super::header_lines::{HeaderLines, Said};
 use crate::http1::spare;
 
 /// What outlives the request.
@@ -25,15 +22,13 @@ pub(super) struct About {
     pub(super) trailers: bool,
     /// The client waits to be asked for its body.
     pub(super) expects: bool,
-    /// Where its header lines are known.
-    pub(super) known_lines: Option<usize>,
 }
 
 /// Makes a request of a head whose bytes have passed the guard.
 pub(super) fn request(
     head: &Bytes,
-    reader: &HeadReader,
-    recalled: Option<HeaderLines>,
+    is_old: bool,
+    lines: HeaderLines,
 ) -> Result<(Request<()>, About), Refusal> {
     const LINE: Refusal = Refusal::BadRequest { reason: "the request line is malformed" };
     let start = if head.starts_with(b"\r\n") { 2 } else { 0 };
@@ -45,15 +40,11 @@ pub(super) fn request(
     *request.method_mut() = Method::from_bytes(&head[start..method_end]).map_err(|_| LINE)?;
     *request.uri_mut() = Uri::from_maybe_shared(head.slice(method_end + 1..target_end))
         .map_err(|_| Refusal::BadRequest { reason: "the target is malformed" })?;
-    if reader.is_old() {
+    if is_old {
         *request.version_mut() = Version::HTTP_10;
     }
-    let lines = match recalled {
-        Some(lines) => lines,
-        None => HeaderLines::read(&head.slice(reader.fields_at()..), reader)?,
-    };
     *request.headers_mut() = lines.headers;
-    let about = About { known_lines: lines.place, ..About::new(&request, lines.said) };
+    let about = About::new(&request, lines.said);
     Ok((request, about))
 }
 
@@ -67,7 +58,6 @@ impl About {
             keep_alive: !said.close && (!is_old || said.keep_alive),
             trailers: !is_old && said.trailers,
             expects: !is_old && said.expects,
-            known_lines: None,
         }
     }
 }
@@ -82,11 +72,13 @@ pub(super) fn has(line: &HeaderValue, item: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::head_guard::HeadReader;
 
     fn read(text: &str) -> Result<(Request<()>, About), Refusal> {
         let mut reader = HeadReader::new();
         assert_eq!(reader.follow(text.as_bytes(), |_| None), Ok(Some(text.len())), "{text}");
-        request(&Bytes::copy_from_slice(text.as_bytes()), &reader, None)
+        let head = Bytes::copy_from_slice(text.as_bytes());
+        request(&head, reader.is_old(), HeaderLines::read(&head, &reader)?)
     }
 
     fn about(lines: &str) -> About {

@@ -53,14 +53,8 @@ impl Declared {
 mod tests {
     use super::*;
 
-    const READS_THEM: About = About {
-        is_head: false,
-        is_old: false,
-        keep_alive: true,
-        trailers: true,
-        expects: false,
-        known_lines: None,
-    };
+    const READS_THEM: About =
+        About { is_head: false, is_old: false, keep_alive: true, trailers: true, expects: false };
 
     fn sent(declared: &str, about: About) -> Vec<String> {
         let response = Response::builder().header("trailer", declared).body(()).unwrap();

@@ -221,10 +221,7 @@ fn is_gone(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        panic::{AssertUnwindSafe, catch_unwind},
-        sync::mpsc,
-    };
+    use std::{panic::catch_unwind, sync::mpsc};
 
     use bytes::Bytes;
     use http::{Request, Response};
@@ -250,7 +247,7 @@ mod tests {
         }
 
         fn make(self, _: &TaskTracker) -> impl Fn(&Client) -> Self::Service + 'static {
-            let is_made = |make: fn()| catch_unwind(AssertUnwindSafe(make)).is_ok();
+            let is_made = |make: fn()| catch_unwind(make).is_ok();
             let tokios = is_made(|| drop(tokio::time::sleep(Duration::ZERO)));
             let ours = is_made(|| drop(sleep(Duration::ZERO)));
             self.tell.send([tokios, ours]).unwrap();

@@ -28,7 +28,7 @@ type Answer = Result<Response<Full<Bytes>>, Infallible>;
 
 /// A body that waits for what a test sends.
 #[derive(Debug)]
-struct Pipe(mpsc::UnboundedReceiver<Bytes>);
+pub(super) struct Pipe(mpsc::UnboundedReceiver<Bytes>);
 
 impl Body for Pipe {
     type Data = Bytes;
@@ -54,7 +54,7 @@ impl From<Bytes> for Pipe {
     }
 }
 
-fn pipe() -> (mpsc::UnboundedSender<Bytes>, Pipe) {
+pub(super) fn pipe() -> (mpsc::UnboundedSender<Bytes>, Pipe) {
     let (sender, receiver) = mpsc::unbounded_channel();
     (sender, Pipe(receiver))
 }

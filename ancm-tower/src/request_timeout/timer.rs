@@ -67,21 +67,15 @@ impl Spare {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        convert::Infallible,
-        pin::Pin,
-        task::{Context, Poll},
-        time::Duration,
-    };
+    use std::{convert::Infallible, time::Duration};
 
     use bytes::Bytes;
     use http::{Request, Response};
-    use http_body::{Body, Frame};
     use http_body_util::{BodyExt, Empty, Full};
     use tokio::time::{Instant, sleep};
     use tower::{Layer, Service, ServiceExt, service_fn};
 
-    use super::super::{RequestTimeout, RequestTimeoutLayer, WatchedBody};
+    use super::super::{RequestTimeout, RequestTimeoutLayer, WatchedBody, tests::pipe};
 
     const LIMIT: Duration = Duration::from_secs(10);
 
@@ -138,33 +132,16 @@ mod tests {
         assert!(rests(&service) && !rests(&service.clone()));
     }
 
-    /// An answer's body that never comes.
-    #[derive(Default)]
-    struct Never;
-
-    impl From<Bytes> for Never {
-        fn from(_: Bytes) -> Self {
-            Self
-        }
-    }
-
-    impl Body for Never {
-        type Data = Bytes;
-        type Error = Infallible;
-
-        fn poll_frame(
-            self: Pin<&mut Self>,
-            _: &mut Context<'_>,
-        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-            Poll::Pending
-        }
-    }
-
     #[tokio::test(start_paused = true)]
     async fn a_body_that_is_awaited_has_the_timer_of_its_request() {
-        let answer = service_fn(async |_: Request<WatchedBody<Empty<Bytes>>>| {
-            sleep(LIMIT / 2).await;
-            Ok::<_, Infallible>(Response::new(Never))
+        let (_silent, body) = pipe();
+        let mut body = Some(body);
+        let answer = service_fn(move |_: Request<WatchedBody<Empty<Bytes>>>| {
+            let body = body.take().unwrap();
+            async move {
+                sleep(LIMIT / 2).await;
+                Ok::<_, Infallible>(Response::new(body))
+            }
         });
         let mut service = RequestTimeoutLayer::new(LIMIT).layer(answer);
         let mut body = service.call(get("/")).await.unwrap().into_body();

@@ -53,8 +53,8 @@ struct Clients {
     requests: Vec<u8>,
     /// A request that ends its connection.
     last: Vec<u8>,
-    /// How many requests have been sent; no two threads begin with the same number.
-    sent: Cell<u64>,
+    /// The number of the last trace; no two threads begin with the same.
+    traces: Cell<u64>,
     measuring: Arc<AtomicBool>,
     tally: RefCell<Tally>,
 }
@@ -144,8 +144,8 @@ impl Clients {
     ) -> Self {
         let requests = scenario.request(false).repeat(scenario.pipelined);
         let last = scenario.request(true);
-        let sent = Cell::new((thread as u64) << 32);
-        Self { address, scenario, requests, last, sent, measuring, tally: RefCell::default() }
+        let traces = Cell::new((thread as u64) << 32);
+        Self { address, scenario, requests, last, traces, measuring, tally: RefCell::default() }
     }
 
     fn play(self, connections: usize, stop: &CancellationToken) -> io::Result<Tally> {
@@ -187,10 +187,10 @@ impl Clients {
             number += 1;
             let closes = self.scenario.closes(number);
             let mut end = start;
-            self.sent.set(self.sent.get() + 1);
             if let Some(trace) = &trace {
-                let number = format!("{:032x}", self.sent.get());
-                requests.to_mut()[trace.clone()].copy_from_slice(number.as_bytes());
+                self.traces.set(self.traces.get() + 1);
+                let trace_number = format!("{:032x}", self.traces.get());
+                requests.to_mut()[trace.clone()].copy_from_slice(trace_number.as_bytes());
             }
             connection.send(if closes { &self.last } else { &requests }).await?;
             for _ in 0..self.scenario.pipelined {

@@ -98,9 +98,11 @@ impl Arrived {
         io: &mut Io<T>,
         about: &mut About,
     ) -> Result<Self, Refusal> {
-        let read = request::request(head, io.head(), lines);
+        let lines = lines.map_or_else(|| HeaderLines::read(head, io.head()), Ok);
+        let place = lines.as_ref().ok().and_then(|lines| lines.place);
+        let read = lines.and_then(|lines| request::request(head, io.head().is_old(), lines));
         let (framing, may_switch) = (io.head().framing(), io.head().may_switch());
-        io.forget_head(read.as_ref().ok().and_then(|(_, about)| about.known_lines));
+        io.forget_head(place);
         let read = read.and_then(|(mut request, of_it)| {
             *about = of_it;
             target::normalize(&mut request).map(|()| request)
