@@ -34,6 +34,7 @@ struct Place<T> {
     head: Bytes,
     /// What has been made of it; nothing as long as it has come only once.
     made: Option<T>,
+    lines: usize,
     /// It has come again since another would have had its place.
     wanted: bool,
 }
@@ -56,22 +57,33 @@ impl<T: Clone> Repeats<T> {
 
     /// Whether the bytes begin with the head at this place: how long it is, and what was made of it.
     pub(crate) fn recall(&mut self, place: usize, bytes: &[u8]) -> Option<(usize, T)> {
+        self.compare(place, |head, made| {
+            let bytes = bytes.get(..head.len())?;
+            same(bytes, head).then(|| (bytes.len(), made.clone()))
+        })
+    }
+
+    /// Whether the head at this place is the one that is looked for, or like it; asked only if something was made of it.
+    pub(crate) fn compare<R>(
+        &mut self,
+        place: usize,
+        compare: impl FnOnce(&[u8], &T) -> Option<R>,
+    ) -> Option<R> {
         let found = self.places.get_mut(place)?;
-        let made = found.made.as_ref()?;
-        let bytes = bytes.get(..found.head.len())?;
-        if !same(bytes, &found.head) {
-            return None;
-        }
+        let result = compare(&found.head, found.made.as_ref()?)?;
         found.wanted = true;
         self.last = place;
-        Some((bytes.len(), made.clone()))
+        Some(result)
     }
 
     /// What is made of a head that is whole and has so many lines, now or when it came before.
+    ///
+    /// It is remembered at once if it has as many lines as the one `before`: then the next may be like it.
     pub(crate) fn read<E>(
         &mut self,
         head: &Bytes,
         lines: usize,
+        before: Option<usize>,
         make: impl FnOnce(&Bytes) -> Result<T, E>,
     ) -> Result<T, E> {
         if head.len() > LONGEST || lines > MOST_LINES {
@@ -81,15 +93,20 @@ impl<T: Clone> Repeats<T> {
         if let Some((_, made)) = self.recall(place, head) {
             return Ok(made);
         }
+        let before = before.and_then(|before| self.places.get(before));
+        let is_like_last = before.is_some_and(|before| before.lines == lines);
         self.last = place;
         let place = &mut self.places[place];
-        if same(head, &place.head) {
+        let is_known = same(head, &place.head);
+        if !is_known && std::mem::take(&mut place.wanted) {
+            return make(head);
+        }
+        if !is_known {
+            *place = Place { head: Bytes::copy_from_slice(head), lines, ..Place::new() };
+        }
+        if is_known || is_like_last {
             // Not of the head itself, which may be part of something larger.
             return Ok(place.made.insert(make(&place.head)?).clone());
-        }
-        if !std::mem::take(&mut place.wanted) {
-            place.made = None;
-            place.head = Bytes::copy_from_slice(head);
         }
         make(head)
     }
@@ -99,12 +116,12 @@ impl<T: Clone> Repeats<T> {
 
 impl<T> Place<T> {
     fn new() -> Self {
-        Self { head: Bytes::new(), made: None, wanted: false }
+        Self { head: Bytes::new(), made: None, lines: 0, wanted: false }
     }
 }
 
 /// Takes as long wherever heads of one length differ: there may be credentials in what another client has sent.
-fn same(head: &[u8], other: &[u8]) -> bool {
+pub(crate) fn same(head: &[u8], other: &[u8]) -> bool {
     let (words, rest) = head.as_chunks::<WORD>();
     let (other_words, other_rest) = other.as_chunks::<WORD>();
     let differ = |a: &[u8; WORD], b: &[u8; WORD]| u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
@@ -144,7 +161,7 @@ mod tests {
             news.set(true);
             Ok::<_, Infallible>(head.to_vec())
         };
-        assert_eq!(repeats.read(&Bytes::copy_from_slice(head), 1, make), Ok(head.to_vec()));
+        assert_eq!(repeats.read(&Bytes::copy_from_slice(head), 1, None, make), Ok(head.to_vec()));
         news.get()
     }
 
@@ -193,7 +210,7 @@ mod tests {
     fn what_is_made_of_a_head_when_it_is_remembered_is_made_of_a_copy() {
         let mut repeats = Repeats::new();
         let head = Bytes::from(head(0));
-        let _ = [0; 3].map(|_| repeats.read(&head, 1, |head| Ok::<_, Infallible>(head.clone())));
+        let _ = [0; 3].map(|_| repeats.read(&head, 1, None, |head| Ok::<_, Infallible>(head.clone())));
         let (_, remembered) = repeats.recall(repeats.last(), &head).unwrap();
         assert_ne!(remembered.as_ptr(), head.as_ptr());
     }
@@ -202,7 +219,22 @@ mod tests {
     fn what_makes_nothing_of_a_head_is_asked_again() {
         let mut repeats = Repeats::<()>::new();
         let head = Bytes::from(head(0));
-        assert_eq!([0; 4].map(|_| repeats.read(&head, 1, |_| Err("no"))), [Err("no"); 4]);
+        assert_eq!([0; 4].map(|_| repeats.read(&head, 1, None, |_| Err("no"))), [Err("no"); 4]);
+    }
+
+    #[test]
+    fn a_head_that_may_be_like_the_one_before_is_remembered_at_once() {
+        let mut repeats = Repeats::new();
+        let mut read = |number, lines, before| {
+            let head = Bytes::from(head(number));
+            repeats.read(&head, lines, before, |_| Ok::<_, Infallible>(())).unwrap();
+            let place = repeats.last();
+            (repeats.recall(place, &head).is_some(), Some(place))
+        };
+        let (first, before) = read(0, 3, None);
+        assert!(!first);
+        assert!(!read(1, 4, before).0);
+        assert!(read(2, 3, before).0);
     }
 
     #[test]
@@ -220,7 +252,7 @@ mod tests {
         let mut repeats = Repeats::<()>::new();
         for (lines, is_known) in [(MOST_LINES + 1, false), (MOST_LINES, true)] {
             let head = Bytes::from(head(lines));
-            let _ = [0; 3].map(|_| repeats.read(&head, lines, |_| Ok::<_, Infallible>(())));
+            let _ = [0; 3].map(|_| repeats.read(&head, lines, None, |_| Ok::<_, Infallible>(())));
             assert_eq!(repeats.recall(repeats.last(), &head).is_some(), is_known);
         }
     }

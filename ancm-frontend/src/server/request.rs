@@ -78,7 +78,7 @@ mod tests {
         let mut reader = HeadReader::new();
         assert_eq!(reader.follow(text.as_bytes(), |_| None), Ok(Some(text.len())), "{text}");
         let head = Bytes::copy_from_slice(text.as_bytes());
-        request(&head, reader.is_old(), HeaderLines::read(&head, &reader)?)
+        request(&head, reader.is_old(), HeaderLines::read(&head, &reader, None)?)
     }
 
     fn about(lines: &str) -> About {

@@ -98,7 +98,7 @@ impl Arrived {
         io: &mut Io<T>,
         about: &mut About,
     ) -> Result<Self, Refusal> {
-        let lines = lines.map_or_else(|| HeaderLines::read(head, io.head()), Ok);
+        let lines = lines.map_or_else(|| HeaderLines::read(head, io.head(), io.known_lines()), Ok);
         let place = lines.as_ref().ok().and_then(|lines| lines.place);
         let read = lines.and_then(|lines| request::request(head, io.head().is_old(), lines));
         let (framing, may_switch) = (io.head().framing(), io.head().may_switch());

@@ -145,6 +145,20 @@ impl Fields {
         self.upgrade && self.kind == Kind::Request
     }
 
+    /// The same with the length that one line alone has said; nothing if it has said anything else, or is not whole.
+    pub(super) fn with_length_of(self, line: Self) -> Option<Self> {
+        match line {
+            Self {
+                place: Place::LineStart,
+                framing: Framing::Length(_),
+                host: false,
+                upgrade: false,
+                ..
+            } => Some(Self { framing: line.framing, ..self }),
+            _ => None,
+        }
+    }
+
     pub(super) fn follow<M: Marks>(&mut self, bytes: &[u8], marks: &mut M) -> Step {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
@@ -251,7 +265,7 @@ impl Fields {
 
 /// Where colon and end of a line are that is all there and means nothing to the guard, as nearly all do. For any other
 /// there are the steps.
-fn ordinary_line(bytes: &[u8]) -> Option<(usize, usize)> {
+pub(super) fn ordinary_line(bytes: &[u8]) -> Option<(usize, usize)> {
     let (name, rest) = bytes.split_at(scan::token(bytes));
     let value = rest.strip_prefix(b":")?;
     if name.is_empty() || Known::is_among(name) {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     Fault, Offence,
-    fields::{Fields, Framing, Kind, Marks},
+    fields::{Fields, Framing, Kind, Marks, ordinary_line},
     request_line::RequestLine,
 };
 
@@ -158,25 +158,65 @@ impl HeadReader {
     }
 }
 
+// === impl Passed ===
+
+impl Passed {
+    /// What the same lines say when the one that these bytes begin with stands in the place of one of its name; and
+    /// where its parts are. Nothing if it is bad, not complete, or means more to the guard than a length.
+    pub(in crate::server) fn with_other(self, bytes: &[u8]) -> Option<(Self, Line)> {
+        let mut line = Line::default();
+        if let Some((colon, end)) = ordinary_line(bytes) {
+            line.line(0, colon, end);
+            return Some((self, line));
+        }
+        let end = bytes.iter().position(|&byte| byte == b'\n')?;
+        let mut alone = Fields::new(Kind::Request);
+        alone.follow(&bytes[..=end], &mut line).ok()?;
+        Some((Self(self.0.with_length_of(alone)?), line))
+    }
+}
+
+// === impl Line ===
+
+impl Marks for Line {
+    fn name(&mut self, at: usize) {
+        self.name = at..at;
+        self.value = at..at;
+    }
+
+    fn colon(&mut self, at: usize) {
+        self.name.end = at;
+        self.value = at + 1..at + 1;
+    }
+
+    fn end(&mut self, at: usize) {
+        self.value.end = at;
+    }
+
+    fn line(&mut self, name: usize, colon: usize, end: usize) {
+        self.name = name..colon;
+        self.value = colon + 1..end;
+    }
+}
+
 // === impl At ===
 
 impl Marks for At<'_> {
     fn name(&mut self, at: usize) {
-        let start = self.base + at;
-        self.lines.push(Line { name: start..start, value: start..start });
+        let mut line = Line::default();
+        line.name(self.base + at);
+        self.lines.push(line);
     }
 
     fn colon(&mut self, at: usize) {
-        let colon = self.base + at;
         if let Some(line) = self.lines.last_mut() {
-            line.name.end = colon;
-            line.value = colon + 1..colon + 1;
+            line.colon(self.base + at);
         }
     }
 
     fn end(&mut self, at: usize) {
         if let Some(line) = self.lines.last_mut() {
-            line.value.end = self.base + at;
+            line.end(self.base + at);
         }
     }
 

@@ -142,6 +142,11 @@ impl<T> Io<T> {
         &self.head
     }
 
+    /// Where the header lines of the last request are known.
+    pub(super) fn known_lines(&self) -> Option<usize> {
+        self.known_lines
+    }
+
     /// The request is over: the next head may come.
     pub(super) fn next(&mut self) {
         self.cut_body();

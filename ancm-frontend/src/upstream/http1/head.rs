@@ -155,7 +155,7 @@ fn parse(buffer: &mut BytesMut, lines: &mut Vec<Line>) -> Result<Option<Read>, S
         let (headers, said) = Names::with(|names| headers(head, lines, status, names))?;
         Ok(Read { status, version, reason, headers, said })
     };
-    KNOWN.with_borrow_mut(|known| known.read(&head, lines.len(), make)).map(Some)
+    KNOWN.with_borrow_mut(|known| known.read(&head, lines.len(), None, make)).map(Some)
 }
 
 // === impl Read ===
