@@ -1,9 +1,9 @@
 //! Heads that a thread has read before: most clients, and most applications, say the same again and again.
 //!
 //! To see that bytes are those of an earlier head takes a fraction of what it takes to read them, and what is made of
-//! equal bytes is equal. A head is remembered with what was made of it when it comes for the second time. If a reader
-//! looks where the last one was, it need not even look for its end. How much is remembered does not depend on the
-//! number of connections.
+//! equal bytes is equal. A head is remembered with what was made of it when it comes for the second time, or at once if
+//! its reader expects others that are like it. Whoever looks where the last one was need not even look for its end. How
+//! much is remembered does not depend on the number of connections.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -24,17 +24,27 @@ const WORD: usize = size_of::<u64>();
 /// What has been read: each head in the only place where it may be.
 pub(crate) struct Repeats<T> {
     places: Box<[Place<T>]>,
-    /// The place of the one that was read last.
-    last: usize,
+    /// Of the one that was read last.
+    last: Spot,
+    /// How many have got a place so far.
+    count: u64,
     /// So that nobody can tell from outside which heads have the same place.
     seed: u64,
 }
 
+/// Where a head is remembered, until another takes its place.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Spot {
+    place: usize,
+    number: u64,
+}
+
 struct Place<T> {
     head: Bytes,
+    /// Which one it is of all.
+    number: u64,
     /// What has been made of it; nothing as long as it has come only once.
     made: Option<T>,
-    lines: usize,
     /// It has come again since another would have had its place.
     wanted: bool,
 }
@@ -45,70 +55,74 @@ impl<T: Clone> Repeats<T> {
     pub(crate) fn new() -> Self {
         Self {
             places: std::iter::repeat_with(Place::new).take(KEPT).collect(),
-            last: 0,
+            last: Spot::default(),
+            count: 0,
             seed: RandomState::new().hash_one(0),
         }
     }
 
-    /// The place of the head that came last.
-    pub(crate) fn last(&self) -> usize {
+    /// Where the head is that came last.
+    pub(crate) fn last(&self) -> Spot {
         self.last
     }
 
-    /// Whether the bytes begin with the head at this place: how long it is, and what was made of it.
-    pub(crate) fn recall(&mut self, place: usize, bytes: &[u8]) -> Option<(usize, T)> {
-        self.compare(place, |head, made| {
-            let bytes = bytes.get(..head.len())?;
-            same(bytes, head).then(|| (bytes.len(), made.clone()))
+    /// Whether the bytes begin with the head in this place, which may be another by now: how long it is, and what was
+    /// made of it.
+    pub(crate) fn recall(&mut self, spot: Spot, bytes: &[u8]) -> Option<(usize, T)> {
+        self.compare(spot.place, |found, made| {
+            let bytes = bytes.get(..found.head.len())?;
+            same(bytes, &found.head).then(|| (bytes.len(), made.clone()))
         })
     }
 
-    /// Whether the head at this place is the one that is looked for, or like it; asked only if something was made of it.
-    pub(crate) fn compare<R>(
-        &mut self,
-        place: usize,
-        compare: impl FnOnce(&[u8], &T) -> Option<R>,
-    ) -> Option<R> {
+    /// What is found when a head is compared with this one, if it is still remembered.
+    pub(crate) fn like<R>(&mut self, spot: Spot, compare: impl FnOnce(&[u8], &T) -> Option<R>) -> Option<R> {
+        self.compare(
+            spot.place,
+            |found, made| {
+                if found.number == spot.number { compare(&found.head, made) } else { None }
+            },
+        )
+    }
+
+    fn compare<R>(&mut self, place: usize, compare: impl FnOnce(&Place<T>, &T) -> Option<R>) -> Option<R> {
         let found = self.places.get_mut(place)?;
-        let result = compare(&found.head, found.made.as_ref()?)?;
+        let result = compare(found, found.made.as_ref()?)?;
         found.wanted = true;
-        self.last = place;
+        self.last = Spot { place, number: found.number };
         Some(result)
     }
 
-    /// What is made of a head that is whole and has so many lines, now or when it came before.
-    ///
-    /// It is remembered at once if it has as many lines as the one `before`: then the next may be like it.
+    /// What is made of a head that is whole and has so many lines, now or when it came before; and where it is.
     pub(crate) fn read<E>(
         &mut self,
         head: &Bytes,
         lines: usize,
-        before: Option<usize>,
+        at_once: bool,
         make: impl FnOnce(&Bytes) -> Result<T, E>,
-    ) -> Result<T, E> {
+    ) -> Result<(T, Option<Spot>), E> {
         if head.len() > LONGEST || lines > MOST_LINES {
-            return make(head);
+            return Ok((make(head)?, None));
         }
         let place = place(head, self.seed);
-        if let Some((_, made)) = self.recall(place, head) {
-            return Ok(made);
+        if let Some((_, known)) = self.recall(Spot { place, number: 0 }, head) {
+            return Ok((known, Some(self.last)));
         }
-        let before = before.and_then(|before| self.places.get(before));
-        let is_like_last = before.is_some_and(|before| before.lines == lines);
-        self.last = place;
-        let place = &mut self.places[place];
-        let is_known = same(head, &place.head);
-        if !is_known && std::mem::take(&mut place.wanted) {
-            return make(head);
-        }
+        let found = &mut self.places[place];
+        let is_known = same(head, &found.head);
         if !is_known {
-            *place = Place { head: Bytes::copy_from_slice(head), lines, ..Place::new() };
+            if std::mem::take(&mut found.wanted) {
+                return Ok((make(head)?, None));
+            }
+            self.count += 1;
+            *found = Place { head: Bytes::copy_from_slice(head), number: self.count, ..Place::new() };
         }
-        if is_known || is_like_last {
+        self.last = Spot { place, number: found.number };
+        if is_known || at_once {
             // Not of the head itself, which may be part of something larger.
-            return Ok(place.made.insert(make(&place.head)?).clone());
+            return Ok((found.made.insert(make(&found.head)?).clone(), Some(self.last)));
         }
-        make(head)
+        Ok((make(head)?, Some(self.last)))
     }
 }
 
@@ -116,7 +130,7 @@ impl<T: Clone> Repeats<T> {
 
 impl<T> Place<T> {
     fn new() -> Self {
-        Self { head: Bytes::new(), made: None, lines: 0, wanted: false }
+        Self { head: Bytes::new(), number: 0, made: None, wanted: false }
     }
 }
 
@@ -161,7 +175,8 @@ mod tests {
             news.set(true);
             Ok::<_, Infallible>(head.to_vec())
         };
-        assert_eq!(repeats.read(&Bytes::copy_from_slice(head), 1, None, make), Ok(head.to_vec()));
+        let read = repeats.read(&Bytes::copy_from_slice(head), 1, false, make);
+        assert_eq!(read.map(|(made, _)| made), Ok(head.to_vec()));
         news.get()
     }
 
@@ -210,7 +225,7 @@ mod tests {
     fn what_is_made_of_a_head_when_it_is_remembered_is_made_of_a_copy() {
         let mut repeats = Repeats::new();
         let head = Bytes::from(head(0));
-        let _ = [0; 3].map(|_| repeats.read(&head, 1, None, |head| Ok::<_, Infallible>(head.clone())));
+        let _ = [0; 3].map(|_| repeats.read(&head, 1, false, |head| Ok::<_, Infallible>(head.clone())));
         let (_, remembered) = repeats.recall(repeats.last(), &head).unwrap();
         assert_ne!(remembered.as_ptr(), head.as_ptr());
     }
@@ -219,22 +234,35 @@ mod tests {
     fn what_makes_nothing_of_a_head_is_asked_again() {
         let mut repeats = Repeats::<()>::new();
         let head = Bytes::from(head(0));
-        assert_eq!([0; 4].map(|_| repeats.read(&head, 1, None, |_| Err("no"))), [Err("no"); 4]);
+        assert_eq!([0; 4].map(|_| repeats.read(&head, 1, false, |_| Err("no")).map(|_| ())), [Err("no"); 4]);
     }
 
     #[test]
-    fn a_head_that_may_be_like_the_one_before_is_remembered_at_once() {
+    fn a_head_can_be_remembered_at_once() {
         let mut repeats = Repeats::new();
-        let mut read = |number, lines, before| {
-            let head = Bytes::from(head(number));
-            repeats.read(&head, lines, before, |_| Ok::<_, Infallible>(())).unwrap();
-            let place = repeats.last();
-            (repeats.recall(place, &head).is_some(), Some(place))
+        for at_once in [false, true] {
+            let head = Bytes::from(head(usize::from(at_once)));
+            let ((), spot) = repeats.read(&head, 1, at_once, |_| Ok::<_, Infallible>(())).unwrap();
+            assert_eq!(repeats.recall(spot.unwrap(), &head).is_some(), at_once);
+        }
+    }
+
+    #[test]
+    fn a_head_is_compared_only_with_the_one_that_was_meant() {
+        let mut repeats = Repeats::new();
+        let (known, seed) = (head(0), repeats.seed);
+        let has_its_place = |other: &Vec<u8>| place(other, seed) == place(&known, seed);
+        let other = (1..10_000).map(head).find(has_its_place).unwrap();
+        let mut read = |head: &[u8]| {
+            let head = Bytes::copy_from_slice(head);
+            repeats.read(&head, 1, true, |_| Ok::<_, Infallible>(())).unwrap().1.unwrap()
         };
-        let (first, before) = read(0, 3, None);
-        assert!(!first);
-        assert!(!read(1, 4, before).0);
-        assert!(read(2, 3, before).0);
+        let spots = [read(&known), read(&other)];
+        assert_eq!(spots[0].place, spots[1].place);
+        let heads = spots.map(|spot| repeats.like(spot, |head, ()| Some(head.to_vec())));
+        assert_eq!(heads, [None, Some(other.clone())]);
+        // Equal bytes are recalled all the same.
+        assert!(repeats.recall(spots[0], &other).is_some());
     }
 
     #[test]
@@ -252,7 +280,7 @@ mod tests {
         let mut repeats = Repeats::<()>::new();
         for (lines, is_known) in [(MOST_LINES + 1, false), (MOST_LINES, true)] {
             let head = Bytes::from(head(lines));
-            let _ = [0; 3].map(|_| repeats.read(&head, lines, None, |_| Ok::<_, Infallible>(())));
+            let _ = [0; 3].map(|_| repeats.read(&head, lines, false, |_| Ok::<_, Infallible>(())));
             assert_eq!(repeats.recall(repeats.last(), &head).is_some(), is_known);
         }
     }

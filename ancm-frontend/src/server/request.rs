@@ -5,7 +5,10 @@ use http::{HeaderValue, Method, Request, Uri, Version};
 
 use ancm_tower::refusal::Refusal;
 
-use super::header_lines::{HeaderLines, Said};
+use super::{
+    body::ClientBody,
+    header_lines::{HeaderLines, Said},
+};
 use crate::http1::spare;
 
 /// What outlives the request.
@@ -24,18 +27,18 @@ pub(super) struct About {
     pub(super) expects: bool,
 }
 
-/// Makes a request of a head whose bytes have passed the guard.
+/// Makes a request of a head whose bytes have passed the guard; it has no body yet.
 pub(super) fn request(
     head: &Bytes,
     is_old: bool,
     lines: HeaderLines,
-) -> Result<(Request<()>, About), Refusal> {
+) -> Result<(Request<ClientBody>, About), Refusal> {
     const LINE: Refusal = Refusal::BadRequest { reason: "the request line is malformed" };
     let start = if head.starts_with(b"\r\n") { 2 } else { 0 };
     let blank = |from: usize| head[from..].iter().position(|&byte| byte == b' ').map(|at| from + at);
     let method_end = blank(start).ok_or(LINE)?;
     let target_end = blank(method_end + 1).ok_or(LINE)?;
-    let mut request = Request::new(());
+    let mut request = Request::new(ClientBody::default());
     *request.extensions_mut() = spare::take_extensions();
     *request.method_mut() = Method::from_bytes(&head[start..method_end]).map_err(|_| LINE)?;
     *request.uri_mut() = Uri::from_maybe_shared(head.slice(method_end + 1..target_end))
@@ -49,7 +52,7 @@ pub(super) fn request(
 }
 
 impl About {
-    fn new(request: &Request<()>, said: Said) -> Self {
+    fn new<B>(request: &Request<B>, said: Said) -> Self {
         let is_old = request.version() == Version::HTTP_10;
         Self {
             is_head: request.method() == Method::HEAD,
@@ -72,13 +75,13 @@ pub(super) fn has(line: &HeaderValue, item: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::head_guard::HeadReader;
+    use crate::server::{head_guard::HeadReader, header_lines::Habit};
 
-    fn read(text: &str) -> Result<(Request<()>, About), Refusal> {
+    fn read(text: &str) -> Result<(Request<ClientBody>, About), Refusal> {
         let mut reader = HeadReader::new();
         assert_eq!(reader.follow(text.as_bytes(), |_| None), Ok(Some(text.len())), "{text}");
         let head = Bytes::copy_from_slice(text.as_bytes());
-        request(&head, reader.is_old(), HeaderLines::read(&head, &reader, None)?)
+        request(&head, reader.is_old(), HeaderLines::read(&head, &reader, Habit::default())?)
     }
 
     fn about(lines: &str) -> About {

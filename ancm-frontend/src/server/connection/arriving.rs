@@ -25,7 +25,7 @@ use crate::server::{
 
 /// A request whose body is still to come.
 struct Arrived {
-    request: Request<()>,
+    request: Request<ClientBody>,
     framing: Framing,
     /// That of its body.
     number: u64,
@@ -67,12 +67,9 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
             request.extensions_mut().insert(upgrade);
         }
         request.extensions_mut().insert(this.client.clone());
-        let body = if framing.has_body() {
-            ClientBody::new(Arc::clone(this.shared) as Arc<_>, number, framing)
-        } else {
-            ClientBody::default()
-        };
-        let request = request.map(|()| body);
+        if framing.has_body() {
+            *request.body_mut() = ClientBody::new(Arc::clone(this.shared) as Arc<_>, number, framing);
+        }
         // Nearly always ready at once; if not, the next step asks again and leaves its waker.
         let step = match this.service.poll_ready(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(())) => Step::Serving { future: this.service.call(request) },
@@ -98,19 +95,21 @@ impl Arrived {
         io: &mut Io<T>,
         about: &mut About,
     ) -> Result<Self, Refusal> {
-        let lines = lines.map_or_else(|| HeaderLines::read(head, io.head(), io.known_lines()), Ok);
-        let place = lines.as_ref().ok().and_then(|lines| lines.place);
-        let read = lines.and_then(|lines| request::request(head, io.head().is_old(), lines));
+        let lines = lines.map_or_else(|| HeaderLines::read(head, io.head(), io.habit()), Ok);
+        let habit = lines.as_ref().map(|lines| lines.habit).unwrap_or_default();
+        let mut read = lines.and_then(|lines| request::request(head, io.head().is_old(), lines));
         let (framing, may_switch) = (io.head().framing(), io.head().may_switch());
-        io.forget_head(place);
-        let read = read.and_then(|(mut request, of_it)| {
-            *about = of_it;
-            target::normalize(&mut request).map(|()| request)
-        });
+        io.forget_head(habit);
+        if let Ok((request, of_it)) = &mut read {
+            *about = *of_it;
+            if let Err(refusal) = target::normalize(request) {
+                read = Err(refusal);
+            }
+        }
         // Also of what is refused: the client may be sending it.
         let number = io.begin_body(framing, about.expects);
         // What of the bytes behind its head were body, and what tunnel, would be anybody's guess.
         let may_switch = may_switch && !framing.has_body();
-        read.map(|request| Self { request, framing, number, may_switch })
+        read.map(|(request, _)| Self { request, framing, number, may_switch })
     }
 }

@@ -221,7 +221,8 @@ impl Marks for At<'_> {
     }
 
     fn line(&mut self, name: usize, colon: usize, end: usize) {
-        let [name, colon, end] = [name, colon, end].map(|at| self.base + at);
-        self.lines.push(Line { name: name..colon, value: colon + 1..end });
+        let mut line = Line::default();
+        line.line(self.base + name, self.base + colon, self.base + end);
+        self.lines.push(line);
     }
 }

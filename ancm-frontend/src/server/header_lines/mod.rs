@@ -10,27 +10,43 @@ use http::{
 
 use ancm_tower::refusal::Refusal;
 
-use self::known::Known;
+use self::sample::Sample;
 use super::{
     head_guard::{HeadReader, Line, Passed},
     request::has,
 };
-use crate::http1::{names::Names, repeats::Repeats, spare};
+use crate::http1::{
+    names::Names,
+    repeats::{Repeats, Spot},
+    spare,
+};
 
-mod known;
+mod sample;
 
 /// More lines than any backend takes, so that those which are too many for it are refused with a reason.
 const MOST_LINES: usize = 1000;
 /// How many headers the layers add.
 const ADDED: usize = 4;
+/// How often the lines of a connection are remembered though the next are not like them.
+const PATIENCE: u8 = 2;
 
 /// Header lines that have been read.
 #[derive(Debug)]
 pub(super) struct HeaderLines {
     pub(super) headers: HeaderMap,
     pub(super) said: Said,
-    /// Where to look when this client sends the next.
-    pub(super) place: Option<usize>,
+    pub(super) habit: Habit,
+}
+
+/// What a connection's last header lines tell of the next.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Habit {
+    /// Where they are remembered.
+    spot: Option<Spot>,
+    /// How many they are.
+    lines: usize,
+    /// How often in a row they were remembered in vain.
+    in_vain: u8,
 }
 
 /// What the headers say of the connection, noted while they are read.
@@ -44,38 +60,44 @@ pub(super) struct Said {
 }
 
 thread_local! {
-    static KNOWN: RefCell<Repeats<Known>> = RefCell::new(Repeats::new());
+    static KNOWN: RefCell<Repeats<Sample>> = RefCell::new(Repeats::new());
 }
 
 // === impl HeaderLines ===
 
 impl HeaderLines {
-    /// Those that the bytes begin with, if a client of this thread has sent them before, but for some values: how long
-    /// they are, and what the guard finds. Looks only at one place, where this client's last are, or those of whoever
-    /// was last.
-    pub(super) fn recall(place: Option<usize>, bytes: &[u8]) -> Option<(usize, Passed, Self)> {
+    /// Those that the bytes begin with, if they have come before: how long they are, and what the guard finds.
+    ///
+    /// Looks only where this connection's last are, or those of whoever was last. Where its own are, some values may
+    /// differ; those of others are recalled as they are or not at all, so that nobody can guess at single lines.
+    pub(super) fn recall(habit: Habit, bytes: &[u8]) -> Option<(usize, Passed, Self)> {
         KNOWN.with_borrow_mut(|repeats| {
-            let place = place.unwrap_or(repeats.last());
-            let (length, passed, lines) = repeats.compare(place, |text, known| known.recall(text, bytes))?;
-            Some((length, passed, Self { place: Some(place), ..lines }))
+            let exact = repeats.recall(habit.spot.unwrap_or(repeats.last()), bytes);
+            let (length, passed, lines) = match exact {
+                Some((length, sample)) => (length, sample.passed, sample.lines),
+                None if habit.is_hopeless() => return None,
+                None => repeats.like(habit.spot?, |text, sample| sample.with_other_values(text, bytes))?,
+            };
+            let habit = Habit { spot: Some(repeats.last()), lines: lines.headers.len(), in_vain: 0 };
+            Some((length, passed, Self { habit, ..lines }))
         })
     }
 
-    /// Reads those of a head that has passed the guard; before it, this client has sent those at this place.
-    pub(super) fn read(head: &Bytes, reader: &HeadReader, before: Option<usize>) -> Result<Self, Refusal> {
-        if reader.lines().len() > MOST_LINES {
+    /// Reads those of a head that has passed the guard.
+    pub(super) fn read(head: &Bytes, reader: &HeadReader, habit: Habit) -> Result<Self, Refusal> {
+        let count = reader.lines().len();
+        if count > MOST_LINES {
             return Err(Refusal::HeadTooLarge { what: "lines", limit: MOST_LINES });
         }
         let text = head.slice(reader.fields_at()..);
         let make = |text: &Bytes| Self::of(text, reader.lines());
-        match reader.passed() {
-            Some(passed) => KNOWN.with_borrow_mut(|repeats| {
-                let make = |text: &Bytes| Ok(Known::new(text, reader.lines(), make(text)?, passed));
-                let known = repeats.read(&text, reader.lines().len(), before, make)?;
-                Ok(Self { place: Some(repeats.last()), ..known.into_lines() })
-            }),
-            None => make(&text),
-        }
+        let Some(passed) = reader.passed() else { return make(&text) };
+        // As many as before: the next may be like these.
+        let at_once = habit.lines == count && !habit.is_hopeless();
+        let make = |text: &Bytes| Ok(Sample::new(make(text)?, passed));
+        let (sample, spot) = KNOWN.with_borrow_mut(|repeats| repeats.read(&text, count, at_once, make))?;
+        let habit = Habit { spot, lines: count, in_vain: habit.in_vain + u8::from(at_once) };
+        Ok(Self { habit, ..sample.lines })
     }
 
     fn of(text: &Bytes, lines: &[Line]) -> Result<Self, Refusal> {
@@ -90,23 +112,23 @@ impl HeaderLines {
                 said.note(&name, &value);
                 headers.append(name, value);
             }
-            Ok(Self { headers, said, place: None })
+            Ok(Self { headers, said, habit: Habit::default() })
         })
     }
 }
 
 impl Clone for HeaderLines {
     fn clone(&self) -> Self {
-        Self { headers: spare::copy_headers(&self.headers, ADDED), said: self.said, place: None }
+        Self { headers: spare::copy_headers(&self.headers, ADDED), ..*self }
     }
 }
 
-/// Without the blanks around it.
-fn trimmed(text: &[u8], value: &Range<usize>) -> Range<usize> {
-    // Of all that counts as blank here, the guard has let pass no more than SP and HTAB.
-    let trimmed = text[value.clone()].trim_ascii_start();
-    let start = value.end - trimmed.len();
-    start..start + trimmed.trim_ascii_end().len()
+// === impl Habit ===
+
+impl Habit {
+    fn is_hopeless(self) -> bool {
+        self.in_vain >= PATIENCE
+    }
 }
 
 // === impl Said ===
@@ -122,6 +144,14 @@ impl Said {
             self.expects |= has(value, "100-continue");
         }
     }
+}
+
+/// Without the blanks around it.
+fn trimmed(text: &[u8], value: &Range<usize>) -> Range<usize> {
+    // Of all that counts as blank here, the guard has let pass no more than SP and HTAB.
+    let trimmed = text[value.clone()].trim_ascii_start();
+    let start = value.end - trimmed.len();
+    start..start + trimmed.trim_ascii_end().len()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use crate::{
     server::{
         clocks::Clocks,
         head_guard::{Fault, HeadReader, Line},
-        header_lines::HeaderLines,
+        header_lines::{Habit, HeaderLines},
         spare,
         stream::ClientStream,
     },
@@ -66,7 +66,7 @@ impl<T: ClientStream> Io<T> {
         loop {
             let seen = self.head.length();
             if seen < self.read.len() {
-                match follow(&mut self.head, self.known_lines, &self.read[seen..]) {
+                match follow(&mut self.head, self.habit, &self.read[seen..]) {
                     Err(fault) => return Poll::Ready(Ok(bad(fault))),
                     Ok(Some((length, lines))) => {
                         // A request may have to wait for long.
@@ -101,7 +101,7 @@ impl<T: ClientStream> Io<T> {
         if count == 0 {
             return Poll::Ready(Ok(Some(Arrival::End)));
         }
-        let arrival = match self.read.is_empty().then(|| follow(&mut self.head, self.known_lines, room)) {
+        let arrival = match self.read.is_empty().then(|| follow(&mut self.head, self.habit, room)) {
             Some(Err(fault)) => Some(bad(fault)),
             Some(Ok(Some((length, lines)))) => {
                 // What is known already need not be kept once more.
@@ -133,13 +133,13 @@ impl<T: ClientStream> Io<T> {
 impl<T> Io<T> {
     /// Gives up a head that does not come to its end.
     pub(in crate::server) fn give_up_head(&mut self) {
-        self.forget_head(None);
+        self.forget_head(Habit::default());
         self.read = BytesMut::new();
     }
 
-    /// Forgets the head that has been read, but for where its lines are known.
-    pub(in crate::server) fn forget_head(&mut self, known_lines: Option<usize>) {
-        self.known_lines = known_lines;
+    /// Forgets the head that has been read, but for what it tells of the next.
+    pub(in crate::server) fn forget_head(&mut self, habit: Habit) {
+        self.habit = habit;
         self.head.reset();
         self.keep_lines();
     }
@@ -153,12 +153,12 @@ impl<T> Io<T> {
 /// Has the head followed; how long it is once it is complete, and its lines, if they are known.
 fn follow(
     head: &mut HeadReader,
-    place: Option<usize>,
+    habit: Habit,
     bytes: &[u8],
 ) -> Result<Option<(usize, Option<HeaderLines>)>, Fault> {
     let mut lines = None;
     let length = head.follow(bytes, |bytes| {
-        let (length, passed, recalled) = HeaderLines::recall(place, bytes)?;
+        let (length, passed, recalled) = HeaderLines::recall(habit, bytes)?;
         lines = Some(recalled);
         Some((length, passed))
     })?;

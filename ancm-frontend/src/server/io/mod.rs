@@ -18,7 +18,7 @@ use tokio::io::ReadBuf;
 use tokio_util::io::poll_read_buf;
 
 use self::incoming::Incoming;
-use super::{clocks::Clocks, head_guard::HeadReader, stream::ClientStream};
+use super::{clocks::Clocks, head_guard::HeadReader, header_lines::Habit, stream::ClientStream};
 use crate::http1::{hand_out, room::with_room};
 
 mod body;
@@ -37,8 +37,8 @@ pub(super) struct Io<T> {
     /// Whether that lies in the thread's room, for which others wait.
     in_room: bool,
     head: HeadReader,
-    /// Where the header lines of the last request are known.
-    known_lines: Option<usize>,
+    /// What the header lines of the last request tell of the next.
+    habit: Habit,
     body: Incoming,
     /// The request that the body belongs to.
     number: u64,
@@ -116,7 +116,7 @@ impl<T> Io<T> {
             read: BytesMut::new(),
             in_room: false,
             head: HeadReader::new(),
-            known_lines: None,
+            habit: Habit::default(),
             body: Incoming::Done,
             number: 0,
             invitation: b"",
@@ -142,9 +142,9 @@ impl<T> Io<T> {
         &self.head
     }
 
-    /// Where the header lines of the last request are known.
-    pub(super) fn known_lines(&self) -> Option<usize> {
-        self.known_lines
+    /// What the header lines of the last request tell of the next.
+    pub(super) fn habit(&self) -> Habit {
+        self.habit
     }
 
     /// The request is over: the next head may come.

@@ -4,9 +4,8 @@ use std::{cell::RefCell, mem::MaybeUninit, ops::Range};
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING},
-    request::Parts,
 };
 use hyper::ext::ReasonPhrase;
 
@@ -60,16 +59,16 @@ thread_local! {
 }
 
 /// Writes a request's head. `length` is that of its body, if it is known; without it the body goes in chunks.
-pub(super) fn write(parts: &Parts, length: Option<u64>, out: &mut Vec<u8>) {
-    let target = parts.uri.path_and_query().map_or("/", |target| target.as_str());
+pub(super) fn write<B>(request: &Request<B>, length: Option<u64>, out: &mut Vec<u8>) {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     // The empty path of `http://host?query` is `/` in origin form.
     let slash = if target.starts_with(['/', '*']) { "" } else { "/" };
     out.reserve(256 + target.len());
-    for piece in [parts.method.as_str(), " ", slash, target, " HTTP/1.1\r\n"] {
+    for piece in [request.method().as_str(), " ", slash, target, " HTTP/1.1\r\n"] {
         out.extend_from_slice(piece.as_bytes());
     }
     let mut said_length = false;
-    for (name, value) in &parts.headers {
+    for (name, value) in request.headers() {
         if name == CONTENT_LENGTH {
             said_length = true;
         } else if name != TRANSFER_ENCODING {
@@ -77,7 +76,7 @@ pub(super) fn write(parts: &Parts, length: Option<u64>, out: &mut Vec<u8>) {
         }
     }
     match length {
-        Some(0) if !said_length && !needs_length(&parts.method) => {}
+        Some(0) if !said_length && !needs_length(request.method()) => {}
         Some(length) => {
             out.extend_from_slice(b"content-length: ");
             number(out, length);
@@ -155,7 +154,8 @@ fn parse(buffer: &mut BytesMut, lines: &mut Vec<Line>) -> Result<Option<Read>, S
         let (headers, said) = Names::with(|names| headers(head, lines, status, names))?;
         Ok(Read { status, version, reason, headers, said })
     };
-    KNOWN.with_borrow_mut(|known| known.read(&head, lines.len(), None, make)).map(Some)
+    let read = KNOWN.with_borrow_mut(|known| known.read(&head, lines.len(), false, make));
+    read.map(|(read, _)| Some(read))
 }
 
 // === impl Read ===

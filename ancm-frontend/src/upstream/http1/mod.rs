@@ -30,7 +30,7 @@ use std::{
 
 use ancm_tower::BoxError;
 use bytes::Bytes;
-use http::{Method, Request, Response, request::Parts};
+use http::{Method, Request, Response};
 use http_body::Body;
 
 pub use self::body::Http1Body;
@@ -63,7 +63,7 @@ pub struct Exchange<B> {
 /// What is left to send.
 struct Sending<B> {
     /// There as long as nothing of it has been written: it can still be given back.
-    request: Option<(Parts, B)>,
+    request: Option<Request<B>>,
     pump: Option<Pump<B>>,
     /// The backend took only part of the request.
     broken: bool,
@@ -121,8 +121,7 @@ where
 
     fn exchange(&self, connection: Http1Connection, request: Request<B>) -> Box<Exchange<B>> {
         let method = request.method().clone();
-        let request = Some(request.into_parts());
-        let sending = Sending { request, pump: None, broken: false };
+        let sending = Sending { request: Some(request), pump: None, broken: false };
         Box::new(Exchange { wire: Some(connection.wire), sending, method })
     }
 
@@ -155,25 +154,25 @@ where
     /// Sends what can be sent. A connection that takes no more is no error yet: there may be an answer.
     fn poll(&mut self, context: &mut Context<'_>, wire: &mut Wire) -> Result<(), ExchangeError<B>> {
         if self.pump.is_none()
-            && let Some((parts, body)) = &self.request
+            && let Some(request) = &self.request
         {
-            let length = body.size_hint().exact();
+            let length = request.body().size_hint().exact();
             let mut head = std::mem::take(&mut wire.head);
-            head::write(parts, length, &mut head);
+            head::write(request, length, &mut head);
             // Without a body, kept until something has been written, so that it can be given back.
-            let is_kept = body.is_end_stream();
-            let body = if is_kept { None } else { self.request.take().map(|(_, body)| Box::pin(body)) };
+            let is_kept = request.body().is_end_stream();
+            let sent = self.request.take_if(|_| !is_kept);
+            let body = sent.map(|request| Box::pin(request.into_body()));
             self.pump = Some(Pump::new(head, body, if is_kept { Some(0) } else { length }));
         }
         let Some(pump) = &mut self.pump else { return Ok(()) };
         let Stream::Whole(stream) = &mut wire.stream else { return Ok(()) };
         let sent = pump.poll(context, stream);
         if pump.has_begun()
-            && let Some((parts, _)) = &mut self.request
+            && let Some(mut request) = self.request.take()
         {
-            spare::keep_headers(std::mem::take(&mut parts.headers));
-            spare::keep_extensions(std::mem::take(&mut parts.extensions));
-            self.request = None;
+            spare::keep_headers(std::mem::take(request.headers_mut()));
+            spare::keep_extensions(std::mem::take(request.extensions_mut()));
         }
         match sent {
             Poll::Pending => return Ok(()),
@@ -182,8 +181,8 @@ where
                 return Err(ExchangeError::Broken(error.to_string()));
             }
             Poll::Ready(Err(PumpError::Write)) => {
-                if let Some((parts, body)) = self.request.take() {
-                    return Err(ExchangeError::NotSent(Box::new(Request::from_parts(parts, body))));
+                if let Some(request) = self.request.take() {
+                    return Err(ExchangeError::NotSent(Box::new(request)));
                 }
                 self.broken = true;
             }
