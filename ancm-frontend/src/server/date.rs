@@ -1,35 +1,44 @@
 //! The `Date` header, formatted once a second by each thread.
 
-use std::{
-    cell::RefCell,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::cell::RefCell;
 
 use time::OffsetDateTime;
-use tokio::time::Instant;
 
 struct Line {
     text: String,
-    /// Until when it is right; none before it was first asked for.
-    until: Option<Instant>,
+    /// Since 1970; none before it was first asked for.
+    second: Option<u64>,
 }
 
 thread_local! {
-    static LINE: RefCell<Line> = const { RefCell::new(Line { text: String::new(), until: None }) };
+    static LINE: RefCell<Line> = const { RefCell::new(Line { text: String::new(), second: None }) };
 }
 
 /// Appends the header line.
 pub(super) fn append(out: &mut Vec<u8>) {
     LINE.with_borrow_mut(|line| {
-        let now = Instant::now();
-        if line.until.is_none_or(|until| now >= until) {
-            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-            line.text = text(since.as_secs());
-            let over = Duration::from_nanos(since.subsec_nanos().into());
-            line.until = Some(now + Duration::from_secs(1).saturating_sub(over));
+        let now = now();
+        if line.second != Some(now) {
+            *line = Line { text: text(now), second: Some(now) };
         }
         out.extend_from_slice(line.text.as_bytes());
     });
+}
+
+/// The second since 1970, as of the kernel's last tick: to read that takes a fraction of what the exact time takes.
+#[cfg(target_os = "linux")]
+fn now() -> u64 {
+    use rustix::time::{ClockId, clock_gettime};
+
+    u64::try_from(clock_gettime(ClockId::RealtimeCoarse).tv_sec).unwrap_or_default()
+}
+
+/// The second since 1970.
+#[cfg(not(target_os = "linux"))]
+fn now() -> u64 {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 fn text(second: u64) -> String {
@@ -46,6 +55,8 @@ fn text(second: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{SystemTime, UNIX_EPOCH};
+
     use super::*;
 
     #[test]
