@@ -27,8 +27,11 @@ mod sample;
 const MOST_LINES: usize = 1000;
 /// How many headers the layers add.
 const ADDED: usize = 4;
-/// How often the lines of a connection are remembered though the next are not like them.
+/// How often in a row the lines of a connection are compared in vain with those before.
 const PATIENCE: u8 = 2;
+/// How often in a row they are taken to be those before with other values. Then they are read and remembered anew, since
+/// the other values may have come to stay.
+const ALIKE: u8 = 64;
 
 /// Header lines that have been read.
 #[derive(Debug)]
@@ -41,12 +44,14 @@ pub(super) struct HeaderLines {
 /// What a connection's last header lines tell of the next.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Habit {
-    /// Where they are remembered.
+    /// Where they are remembered, or those that they were like.
     spot: Option<Spot>,
     /// How many they are.
     lines: usize,
-    /// How often in a row they were remembered in vain.
+    /// How often in a row they were compared in vain.
     in_vain: u8,
+    /// How often in a row they had other values.
+    alike: u8,
 }
 
 /// What the headers say of the connection, noted while they are read.
@@ -69,16 +74,18 @@ impl HeaderLines {
     /// Those that the bytes begin with, if they have come before: how long they are, and what the guard finds.
     ///
     /// Looks only where this connection's last are, or those of whoever was last. Where its own are, some values may
-    /// differ; those of others are recalled as they are or not at all, so that nobody can guess at single lines.
-    pub(super) fn recall(habit: Habit, bytes: &[u8]) -> Option<(usize, Passed, Self)> {
+    /// differ; those of other connections are recalled as they are or not at all, so that nobody can guess at single
+    /// lines of theirs.
+    pub(super) fn recall(habit: &mut Habit, bytes: &[u8]) -> Option<(usize, Passed, Self)> {
         KNOWN.with_borrow_mut(|repeats| {
-            let exact = repeats.recall(habit.spot.unwrap_or(repeats.last()), bytes);
-            let (length, passed, lines) = match exact {
-                Some((length, sample)) => (length, sample.passed, sample.lines),
-                None if habit.is_hopeless() => return None,
-                None => repeats.like(habit.spot?, |text, sample| sample.with_other_values(text, bytes))?,
+            let (length, passed, lines) = match repeats.recall(habit.spot.unwrap_or(repeats.last()), bytes) {
+                Some((length, sample)) => {
+                    (habit.in_vain, habit.alike) = (0, 0);
+                    (length, sample.passed, sample.lines)
+                }
+                None => habit.compare(repeats, bytes)?,
             };
-            let habit = Habit { spot: Some(repeats.last()), lines: lines.headers.len(), in_vain: 0 };
+            let habit = Habit { spot: Some(repeats.last()), lines: lines.headers.len(), ..*habit };
             Some((length, passed, Self { habit, ..lines }))
         })
     }
@@ -96,7 +103,7 @@ impl HeaderLines {
         let at_once = habit.lines == count && !habit.is_hopeless();
         let make = |text: &Bytes| Ok(Sample::new(make(text)?, passed));
         let (sample, spot) = KNOWN.with_borrow_mut(|repeats| repeats.read(&text, count, at_once, make))?;
-        let habit = Habit { spot, lines: count, in_vain: habit.in_vain + u8::from(at_once) };
+        let habit = Habit { spot, lines: count, alike: 0, ..habit };
         Ok(Self { habit, ..sample.lines })
     }
 
@@ -126,6 +133,26 @@ impl Clone for HeaderLines {
 // === impl Habit ===
 
 impl Habit {
+    /// The lines that the bytes begin with, if they are those before with some other values.
+    fn compare(
+        &mut self,
+        repeats: &mut Repeats<Sample>,
+        bytes: &[u8],
+    ) -> Option<(usize, Passed, HeaderLines)> {
+        let spot = self.spot.filter(|_| !self.is_hopeless() && self.alike < ALIKE)?;
+        let mut is_compared = false;
+        let found = repeats.like(spot, |text, sample| {
+            is_compared = true;
+            sample.with_other_values(text, bytes)
+        });
+        if found.is_some() {
+            (self.in_vain, self.alike) = (0, self.alike + 1);
+        } else if is_compared {
+            self.in_vain += 1;
+        }
+        found
+    }
+
     fn is_hopeless(self) -> bool {
         self.in_vain >= PATIENCE
     }

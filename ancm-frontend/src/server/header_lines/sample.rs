@@ -1,7 +1,7 @@
 //! Header lines that may come again, all of them or with other values in some: a length, a cookie, the id of a trace.
 //!
-//! Where clients send the same names in the same order, only what differs from last time is looked at: a line that is
-//! equal to one that has passed the guard has passed it, too. Another value is taken if nothing else depends on it.
+//! Where a client sends the same names in the same order, only what differs is looked at: a line that is equal to one
+//! that has passed the guard has passed it, too. Another value is taken if nothing else depends on it.
 
 use std::cell::OnceCell;
 
@@ -20,18 +20,19 @@ pub(super) struct Sample {
     pub(super) lines: HeaderLines,
     pub(super) passed: Passed,
     /// Found when it is first asked for.
-    places: OnceCell<Box<[Place]>>,
+    rows: OnceCell<Box<[Row]>>,
 }
 
 /// A line of its text.
-struct Place {
+struct Row {
     /// How long its name is, with the colon.
     name: usize,
     /// Where the next line begins.
     end: usize,
     /// Its name, if no other line has it, and [`Said`](super::Said) does not depend on it.
     free: Option<HeaderName>,
-    /// It is read each time, and not compared: how long that takes could answer guesses.
+    /// It is read each time, and not compared: the requests of a connection may come from many users, by a proxy, and
+    /// how long it takes could answer the guesses of one at what another has.
     is_secret: bool,
 }
 
@@ -39,7 +40,7 @@ struct Place {
 
 impl Sample {
     pub(super) fn new(lines: HeaderLines, passed: Passed) -> Self {
-        Self { lines, passed, places: OnceCell::new() }
+        Self { lines, passed, rows: OnceCell::new() }
     }
 
     /// The lines that the bytes begin with, if they are those of the given text, which is this sample's, but for some
@@ -49,19 +50,19 @@ impl Sample {
         text: &[u8],
         bytes: &[u8],
     ) -> Option<(usize, Passed, HeaderLines)> {
-        let places = self.places.get_or_init(|| places(text, &self.lines.headers).collect());
+        let rows = self.rows.get_or_init(|| rows(text, &self.lines.headers).collect());
         let (mut passed, mut changed) = (self.passed, None);
         let (mut begin, mut at) = (0, 0);
-        for place in places {
-            let known = &text[begin..place.end];
-            begin = place.end;
+        for row in rows {
+            let known = &text[begin..row.end];
+            begin = row.end;
             let rest = &bytes[at..];
-            if !place.is_secret && rest.get(..known.len()).is_some_and(|line| same(line, known)) {
+            if !row.is_secret && rest.get(..known.len()).is_some_and(|line| same(line, known)) {
                 at += known.len();
                 continue;
             }
-            let name = place.free.as_ref()?;
-            if !rest.starts_with(&known[..place.name]) {
+            let name = row.free.as_ref()?;
+            if !rest.starts_with(&known[..row.name]) {
                 return None;
             }
             let (with_other, line) = passed.with_other(rest)?;
@@ -84,14 +85,14 @@ impl Clone for Sample {
     }
 }
 
-fn places(text: &[u8], headers: &HeaderMap) -> impl Iterator<Item = Place> {
+fn rows(text: &[u8], headers: &HeaderMap) -> impl Iterator<Item = Row> {
     let mut end = 0;
     text.split_inclusive(|&byte| byte == b'\n').map_while(move |line| {
         // The last, empty line has none.
         let colon = line.iter().position(|&byte| byte == b':')?;
         end += line.len();
         let name = HeaderName::from_bytes(&line[..colon]).ok();
-        Some(Place {
+        Some(Row {
             name: colon + 1,
             end,
             is_secret: name.as_ref().is_some_and(is_secret),

@@ -1,5 +1,7 @@
 //! What is recalled is what would be read.
 
+use std::cell::Cell;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -30,12 +32,17 @@ fn recall(head: &str, piece: usize) -> Result<(Found, Habit), Fault> {
 }
 
 /// Reads a head of a client that has this habit.
-fn recall_after(habit: Habit, head: &str, piece: usize) -> Result<(Found, Habit), Fault> {
+fn recall_after(mut habit: Habit, head: &str, piece: usize) -> Result<(Found, Habit), Fault> {
+    let compared = Cell::new(habit);
     find(
         head,
         piece,
-        |bytes| HeaderLines::recall(habit, bytes),
-        |head, reader| HeaderLines::read(head, reader, habit),
+        |bytes| {
+            let recalled = HeaderLines::recall(&mut habit, bytes);
+            compared.set(habit);
+            recalled
+        },
+        |head, reader| HeaderLines::read(head, reader, compared.get()),
     )
 }
 
@@ -48,7 +55,7 @@ fn learn(lines: &str) -> Habit {
 fn find(
     head: &str,
     piece: usize,
-    recall: impl Fn(&[u8]) -> Option<(usize, Passed, HeaderLines)>,
+    mut recall: impl FnMut(&[u8]) -> Option<(usize, Passed, HeaderLines)>,
     read: impl Fn(&Bytes, &HeadReader) -> Result<HeaderLines, Refusal>,
 ) -> Result<(Found, Habit), Fault> {
     let (mut reader, mut recalled, mut length) = (HeadReader::new(), None, None);
@@ -72,7 +79,7 @@ fn find(
 #[test]
 fn lines_are_recalled_when_they_come_for_the_third_time() {
     let lines = "Host: a\r\nCookie: recalled\r\n\r\n";
-    let known = || HeaderLines::recall(Habit::default(), b"Host: a\r\nCookie: recalled\r\n\r\nGET");
+    let known = || HeaderLines::recall(&mut Habit::default(), b"Host: a\r\nCookie: recalled\r\n\r\nGET");
     for _ in 0..2 {
         assert!(known().is_none());
         recall(&format!("{LINE}{lines}"), usize::MAX).unwrap();
@@ -80,7 +87,7 @@ fn lines_are_recalled_when_they_come_for_the_third_time() {
     let (length, _, recalled) = known().unwrap();
     assert_eq!(length, lines.len());
     assert_eq!(recalled.headers["cookie"], "recalled");
-    assert!(HeaderLines::recall(Habit::default(), &lines.as_bytes()[1..]).is_none());
+    assert!(HeaderLines::recall(&mut Habit::default(), &lines.as_bytes()[1..]).is_none());
 }
 
 #[test]
@@ -90,7 +97,7 @@ fn lines_are_recalled_where_this_client_sent_its_last() {
     let kept = (1..9).find_map(|other| {
         let (habit, _) = (learn(&lines(0)), learn(&lines(other)));
         let [ours, theirs] =
-            [0, other].map(|client| HeaderLines::recall(habit, lines(client).as_bytes()).is_some());
+            [0, other].map(|client| HeaderLines::recall(&mut { habit }, lines(client).as_bytes()).is_some());
         ours.then_some(theirs)
     });
     assert_eq!(kept, Some(false));
@@ -103,11 +110,11 @@ fn lines_are_recalled_with_other_values() {
     };
     let mut habit = Habit::default();
     for id in 0..2 {
-        assert!(HeaderLines::recall(habit, lines(id).as_bytes()).is_none());
+        assert!(HeaderLines::recall(&mut { habit }, lines(id).as_bytes()).is_none());
         (_, habit) = recall_after(habit, &format!("{LINE}{}", lines(id)), usize::MAX).unwrap();
     }
     for id in [1, 7, 0] {
-        let (length, _, recalled) = HeaderLines::recall(habit, lines(id).as_bytes()).unwrap();
+        let (length, _, recalled) = HeaderLines::recall(&mut { habit }, lines(id).as_bytes()).unwrap();
         assert_eq!(length, lines(id).len());
         let values: Vec<_> = recalled.headers.values().collect();
         assert_eq!(values, ["a", &"x".repeat(id), &id.to_string(), &id.to_string()]);
@@ -119,25 +126,49 @@ fn other_values_are_compared_with_ones_own_only() {
     let lines = |id: &str| format!("Host: a\r\nX: {id}\r\n\r\n");
     let own = learn(&lines("1"));
     for (habit, is_own) in [(own, true), (Habit::default(), false)] {
-        assert!(HeaderLines::recall(habit, lines("1").as_bytes()).is_some());
-        assert_eq!(HeaderLines::recall(habit, lines("2").as_bytes()).is_some(), is_own);
+        assert!(HeaderLines::recall(&mut { habit }, lines("1").as_bytes()).is_some());
+        assert_eq!(HeaderLines::recall(&mut { habit }, lines("2").as_bytes()).is_some(), is_own);
     }
 }
 
 #[test]
-fn what_is_never_alike_is_remembered_in_vain_but_a_few_times() {
+fn what_is_never_alike_is_compared_in_vain_but_a_few_times() {
     let lines = |id: usize| format!("Host: a\r\nConnection: close\r\nConnection: {id}\r\n\r\n");
     let mut habit = Habit::default();
-    let in_vain = (0..5).map(|id| {
+    let in_vain = (0..6).map(|id| {
         (_, habit) = recall_after(habit, &format!("{LINE}{}", lines(id)), usize::MAX).unwrap();
         habit.in_vain
     });
-    assert_eq!(in_vain.collect::<Vec<_>>(), [0, 1, PATIENCE, PATIENCE, PATIENCE]);
-    // Until some do come again.
-    let known = learn(&lines(5));
-    let (_, _, recalled) =
-        HeaderLines::recall(Habit { in_vain: PATIENCE, ..known }, lines(5).as_bytes()).unwrap();
-    assert_eq!(recalled.habit.in_vain, 0);
+    // The first has nothing to be compared with, and is not remembered yet when the second comes.
+    assert_eq!(in_vain.collect::<Vec<_>>(), [0, 0, 1, PATIENCE, PATIENCE, PATIENCE]);
+    // Till some come again.
+    let mut habit = Habit { in_vain: PATIENCE, ..learn(&lines(6)) };
+    HeaderLines::recall(&mut habit, lines(6).as_bytes()).unwrap();
+    assert_eq!(habit.in_vain, 0);
+}
+
+#[test]
+fn other_lines_between_do_no_harm() {
+    let mut habit = Habit::default();
+    for lines in ["X: 1", "Y: 1", "X: 2", "X: 3"] {
+        let lines = format!("Host: a\r\n{lines}\r\n\r\n");
+        (_, habit) = recall_after(habit, &format!("{LINE}{lines}"), usize::MAX).unwrap();
+    }
+    assert_eq!((habit.in_vain, habit.alike), (0, 1));
+}
+
+#[test]
+fn other_values_that_have_come_to_stay_are_remembered() {
+    let lines = |id: usize| format!("{LINE}Host: a\r\nX: {id}\r\n\r\n");
+    let mut habit = Habit::default();
+    let alike = [1, 1, 1].into_iter().chain([2; 2 * ALIKE as usize]).map(|id| {
+        (_, habit) = recall_after(habit, &lines(id), usize::MAX).unwrap();
+        habit.alike
+    });
+    let alike: Vec<_> = alike.collect();
+    assert_eq!((alike[2], alike[3]), (0, 1));
+    assert_eq!(alike[2 + usize::from(ALIKE)], ALIKE);
+    assert!(alike[3 + usize::from(ALIKE)..].iter().all(|&alike| alike == 0));
 }
 
 #[test]
@@ -146,7 +177,7 @@ fn what_is_hopeless_is_not_compared() {
     let known = learn(&lines(1));
     for (in_vain, is_recalled) in [(PATIENCE - 1, true), (PATIENCE, false)] {
         let habit = Habit { in_vain, ..known };
-        assert_eq!(HeaderLines::recall(habit, lines(2).as_bytes()).is_some(), is_recalled);
+        assert_eq!(HeaderLines::recall(&mut { habit }, lines(2).as_bytes()).is_some(), is_recalled);
     }
 }
 
@@ -162,7 +193,7 @@ fn another_length_is_another_body() {
     let lines = |length: &str| format!("Host: a\r\nContent-Length: {length}\r\n\r\n");
     let habit = learn(&lines("3"));
     let framing = |length: &str| {
-        let (_, passed, _) = HeaderLines::recall(habit, lines(length).as_bytes())?;
+        let (_, passed, _) = HeaderLines::recall(&mut { habit }, lines(length).as_bytes())?;
         let mut reader = HeadReader::new();
         reader.follow(b"PUT / HTTP/1.1\r\n", |_| Some((0, passed))).unwrap();
         Some(reader.framing())
@@ -179,15 +210,15 @@ fn what_the_connection_depends_on_is_read_again() {
             _ => format!("Host: a\r\n{name}: {value}\r\nX: 1\r\n\r\n"),
         };
         let habit = learn(&lines("chunked"));
-        assert!(HeaderLines::recall(habit, lines("chunked").as_bytes()).is_some(), "{name}");
-        assert!(HeaderLines::recall(habit, lines("chunkes").as_bytes()).is_none(), "{name}");
+        assert!(HeaderLines::recall(&mut { habit }, lines("chunked").as_bytes()).is_some(), "{name}");
+        assert!(HeaderLines::recall(&mut { habit }, lines("chunkes").as_bytes()).is_none(), "{name}");
     }
 }
 
 #[test]
 fn what_is_not_the_same_but_for_values_is_read_again() {
     let habit = learn("Host: a\r\nX: 1\r\nY: 1\r\ny: 2\r\n\r\n");
-    let known = |text: &str| HeaderLines::recall(habit, text.as_bytes()).is_some();
+    let known = |text: &str| HeaderLines::recall(&mut { habit }, text.as_bytes()).is_some();
     assert!(known("Host: a\r\nX: 2\r\nY: 1\r\ny: 2\r\n\r\n"));
     for other in [
         "Host: a\r\nX: 1\r\nY: 3\r\ny: 2\r\n\r\n",
@@ -212,7 +243,7 @@ fn what_another_client_may_keep_secret_is_not_compared() {
     let lines = |id: &str| format!("Host: a\r\nCookie: s\r\nAuthorization: s\r\nX: {id}\r\n\r\n");
     let habit = learn(&lines("1"));
     let [same, other] =
-        ["1", "2"].map(|id| HeaderLines::recall(habit, lines(id).as_bytes()).unwrap().2.headers);
+        ["1", "2"].map(|id| HeaderLines::recall(&mut { habit }, lines(id).as_bytes()).unwrap().2.headers);
     for (name, is_shared) in [("host", true), ("cookie", false), ("authorization", false), ("x", false)] {
         let [known, other] = [&same, &other].map(|headers| headers[name].as_bytes().as_ptr());
         assert_eq!(known == other, is_shared, "{name}");
@@ -228,7 +259,7 @@ fn what_is_remembered_holds_no_more_than_the_lines() {
     for _ in 0..2 {
         HeaderLines::read(&head.slice(..LINE.len() + lines.len()), &reader, Habit::default()).unwrap();
     }
-    let (_, _, recalled) = HeaderLines::recall(Habit::default(), lines.as_bytes()).unwrap();
+    let (_, _, recalled) = HeaderLines::recall(&mut Habit::default(), lines.as_bytes()).unwrap();
     assert!(!head.as_ptr_range().contains(&recalled.headers["x"].as_bytes().as_ptr()));
 }
 

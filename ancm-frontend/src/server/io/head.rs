@@ -66,7 +66,7 @@ impl<T: ClientStream> Io<T> {
         loop {
             let seen = self.head.length();
             if seen < self.read.len() {
-                match follow(&mut self.head, self.habit, &self.read[seen..]) {
+                match follow(&mut self.head, &mut self.habit, &self.read[seen..]) {
                     Err(fault) => return Poll::Ready(Ok(bad(fault))),
                     Ok(Some((length, lines))) => {
                         // A request may have to wait for long.
@@ -101,7 +101,7 @@ impl<T: ClientStream> Io<T> {
         if count == 0 {
             return Poll::Ready(Ok(Some(Arrival::End)));
         }
-        let arrival = match self.read.is_empty().then(|| follow(&mut self.head, self.habit, room)) {
+        let arrival = match self.read.is_empty().then(|| follow(&mut self.head, &mut self.habit, room)) {
             Some(Err(fault)) => Some(bad(fault)),
             Some(Ok(Some((length, lines)))) => {
                 // What is known already need not be kept once more.
@@ -153,7 +153,7 @@ impl<T> Io<T> {
 /// Has the head followed; how long it is once it is complete, and its lines, if they are known.
 fn follow(
     head: &mut HeadReader,
-    habit: Habit,
+    habit: &mut Habit,
     bytes: &[u8],
 ) -> Result<Option<(usize, Option<HeaderLines>)>, Fault> {
     let mut lines = None;
