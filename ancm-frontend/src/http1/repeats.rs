@@ -105,9 +105,6 @@ impl<T: Clone> Repeats<T> {
             return Ok((make(head)?, None));
         }
         let place = place(head, self.seed);
-        if let Some((_, known)) = self.recall(Spot { place, number: 0 }, head) {
-            return Ok((known, Some(self.last)));
-        }
         let found = &mut self.places[place];
         let is_known = same(head, &found.head);
         if !is_known {
@@ -118,6 +115,10 @@ impl<T: Clone> Repeats<T> {
             *found = Place { head: Bytes::copy_from_slice(head), number: self.count, ..Place::new() };
         }
         self.last = Spot { place, number: found.number };
+        if let Some(known) = &found.made {
+            found.wanted = true;
+            return Ok((known.clone(), Some(self.last)));
+        }
         if is_known || at_once {
             // Not of the head itself, which may be part of something larger.
             return Ok((found.made.insert(make(&found.head)?).clone(), Some(self.last)));

@@ -11,7 +11,10 @@ use http::{
 };
 
 use super::{HeaderLines, trimmed};
-use crate::{http1::repeats::same, server::head_guard::Passed};
+use crate::{
+    http1::{names::Names, repeats::same},
+    server::head_guard::Passed,
+};
 
 const LINE_END: &[u8] = b"\r\n";
 
@@ -50,7 +53,8 @@ impl Sample {
         text: &[u8],
         bytes: &[u8],
     ) -> Option<(usize, Passed, HeaderLines)> {
-        let rows = self.rows.get_or_init(|| rows(text, &self.lines.headers).collect());
+        let rows =
+            self.rows.get_or_init(|| Names::with(|names| rows(text, &self.lines.headers, names).collect()));
         let (mut passed, mut changed) = (self.passed, None);
         let (mut begin, mut at) = (0, 0);
         for row in rows {
@@ -85,13 +89,13 @@ impl Clone for Sample {
     }
 }
 
-fn rows(text: &[u8], headers: &HeaderMap) -> impl Iterator<Item = Row> {
+fn rows(text: &[u8], headers: &HeaderMap, names: &mut Names) -> impl Iterator<Item = Row> {
     let mut end = 0;
     text.split_inclusive(|&byte| byte == b'\n').map_while(move |line| {
         // The last, empty line has none.
         let colon = line.iter().position(|&byte| byte == b':')?;
         end += line.len();
-        let name = HeaderName::from_bytes(&line[..colon]).ok();
+        let name = names.name(&line[..colon]).ok();
         Some(Row {
             name: colon + 1,
             end,

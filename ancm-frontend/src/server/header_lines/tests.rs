@@ -239,7 +239,7 @@ fn what_is_not_the_same_but_for_values_is_read_again() {
 }
 
 #[test]
-fn what_another_client_may_keep_secret_is_not_compared() {
+fn credentials_are_read_each_time() {
     let lines = |id: &str| format!("Host: a\r\nCookie: s\r\nAuthorization: s\r\nX: {id}\r\n\r\n");
     let habit = learn(&lines("1"));
     let [same, other] =
