@@ -6,6 +6,7 @@ use std::{
 };
 
 use rustix::io::Errno;
+use tokio::sync::oneshot;
 
 use super::*;
 
@@ -26,6 +27,25 @@ pub(crate) fn shell(script: &str) -> (Launch, io::PipeReader) {
         stderr: writer.into(),
     };
     (launch, reader)
+}
+
+/// A shell that waits for a process of its own, which the end of the output waits for, too.
+fn family() -> (Launch, io::PipeReader) {
+    shell("trap '' TERM; sleep 1000 & echo begun; wait")
+}
+
+/// Waits until the second process of a family runs.
+fn begun(reader: &mut io::PipeReader) {
+    let mut line = [0; 6];
+    reader.read_exact(&mut line).unwrap();
+    assert_eq!(&line, b"begun\n");
+}
+
+/// The end is reached when the last is gone who could write.
+async fn all_gone(mut reader: io::PipeReader) {
+    let (tell, told) = oneshot::channel();
+    std::thread::spawn(move || tell.send(reader.read_to_end(&mut Vec::new())));
+    soon(told).await.unwrap().unwrap();
 }
 
 /// Nothing here may take long; what hangs is a fault.
@@ -184,27 +204,28 @@ async fn terminates_the_launched_process() {
 #[tokio::test]
 async fn kills_the_launched_process_and_its_group() {
     for spawner in spawners() {
-        let (launch, mut reader) = shell("trap '' TERM; sleep 1000 & wait");
+        let (launch, mut reader) = family();
         let child = soon(spawner.spawn(launch)).await.unwrap();
+        begun(&mut reader);
         soon(child.kill_tree()).await;
         assert_eq!(soon(child.wait()).await, Exit::KILLED, "{spawner:?}");
         soon(child.kill_tree()).await;
-        // The end is reached when the last of the group is gone.
-        reader.read_to_end(&mut Vec::new()).unwrap();
+        all_gone(reader).await;
     }
 }
 
 #[tokio::test]
 async fn kills_what_nobody_holds_any_more() {
     for spawner in spawners() {
-        let (launch, mut reader) = shell("sleep 1000 & wait");
+        let (launch, mut reader) = family();
         let child = soon(spawner.spawn(launch)).await.unwrap();
+        begun(&mut reader);
         let (handle, other) = (child.handle.clone(), child.clone());
         drop(child);
         assert!(handle.is_alive(), "{spawner:?}: somebody still holds it");
         drop(other);
         soon(handle.exited()).await;
-        reader.read_to_end(&mut Vec::new()).unwrap();
+        all_gone(reader).await;
     }
 }
 
@@ -214,4 +235,19 @@ async fn shows_names_but_no_values_of_the_environment() {
     launch.environment.push(("TOKEN".into(), "secret".into()));
     let shown = format!("{launch:?}");
     assert!(shown.contains("TOKEN") && !shown.contains("secret"), "{shown}");
+}
+
+#[test]
+fn ends_with_the_runtime_that_it_is_watched_by() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (launch, mut reader) = family();
+    let (watching, other) = (runtime(), runtime());
+    let child = watching.block_on(soon(Spawner::Direct.spawn(launch))).unwrap();
+    begun(&mut reader);
+    assert!(child.handle.is_alive());
+    drop(watching);
+    other.block_on(async {
+        soon(child.handle.exited()).await;
+        all_gone(reader).await;
+    });
 }

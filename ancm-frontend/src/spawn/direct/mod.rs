@@ -1,15 +1,21 @@
 //! Starts a process as a child of our own, where there is no guard.
 
-use std::{io, process::Stdio, sync::Arc};
-
-use tokio::{
-    process::{Child, Command},
-    sync::{Notify, watch},
+use std::{
+    io,
+    process::{Command, Stdio},
+    sync::Arc,
 };
+
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
+use self::watched::Watched;
 use super::{Exit, Launch};
 use crate::process::ProcessHandle;
+
+#[cfg_attr(target_os = "linux", path = "watched_linux.rs")]
+#[cfg_attr(not(target_os = "linux"), path = "watched_elsewhere.rs")]
+mod watched;
 
 /// The process and its process group, which are killed when the last clone is dropped.
 #[derive(Clone, Debug)]
@@ -24,19 +30,16 @@ struct End {
 
 /// Starts the process, and a task that watches it.
 pub(super) fn launch(launch: Launch) -> io::Result<(ProcessHandle, watch::Receiver<Option<Exit>>, Group)> {
-    let mut command = command(launch);
-    let child = command.spawn()?;
-    // It still holds our copies of the pipes, whose readers would never see their end.
-    drop(command);
-
+    // The command holds our copies of the pipes, whose readers would never see their end: it goes at once.
+    let child = Watched::spawn(command(launch))?;
     let ended = CancellationToken::new();
-    let pid = child.id().ok_or_else(|| io::Error::other("the process has no number"))?;
-    let handle = ProcessHandle::of_child(pid, ended.clone())?;
+    let handle = ProcessHandle::of_child(child.pid(), ended.clone())?;
     let (tell, exit) = watch::channel(None);
     let wanted = Arc::new(Notify::new());
     let end = Arc::new(End { wanted: Arc::clone(&wanted) });
+    let watched = handle.clone();
     tokio::spawn(async move {
-        let exit = watch_over(child, &wanted).await;
+        let exit = watch_over(child, &watched, &wanted).await;
         ended.cancel();
         tell.send_replace(Some(exit));
     });
@@ -53,34 +56,32 @@ fn command(launch: Launch) -> Command {
         .current_dir(launch.directory)
         .stdin(Stdio::null())
         .stdout(launch.stdout)
-        .stderr(launch.stderr)
-        .kill_on_drop(true);
+        .stderr(launch.stderr);
     #[cfg(unix)]
-    command.process_group(0);
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command
 }
 
-async fn watch_over(mut child: Child, kill: &Notify) -> Exit {
+async fn watch_over(mut child: Watched, handle: &ProcessHandle, kill: &Notify) -> Exit {
     tokio::select! {
-        status = child.wait() => return status.map_or(Exit::KILLED, Exit::from),
+        status = child.wait(handle) => return status.map_or(Exit::KILLED, Exit::from),
         () = kill.notified() => {}
     }
-    kill_group(&child);
-    let _ = child.start_kill();
-    child.wait().await.map_or(Exit::KILLED, Exit::from)
+    child.kill();
+    child.wait(handle).await.map_or(Exit::KILLED, Exit::from)
 }
 
 /// The group bears the number of the process, which is nobody else's as long as the process is not reaped.
 #[cfg(unix)]
-fn kill_group(child: &Child) {
+fn kill_group(pid: u32) {
     use rustix::process::{Pid, Signal, kill_process_group};
-    if let Some(group) = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw) {
+    if let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
         let _ = kill_process_group(group, Signal::KILL);
     }
 }
 
 #[cfg(not(unix))]
-fn kill_group(_child: &Child) {}
+fn kill_group(_pid: u32) {}
 
 // === impl Group ===
 
