@@ -1,12 +1,13 @@
-//! HTTP/1.1 on the wire, as far as both sides of the proxy need it: `chunked` reads bodies, `outgoing` writes messages,
-//! `room` is where they are read, `names` knows their headers and `repeats` whole heads, `spare` passes maps on, `turn`
-//! keeps large ones from holding up the others.
+//! HTTP/1.1 on the wire, as far as both sides of the proxy need it: `chunked` reads bodies, `outgoing` writes messages to
+//! a `recipient`, `room` is where they are read, `names` knows their headers and `repeats` whole heads, `spare` passes
+//! maps on, `turn` keeps large ones from holding up the others.
 
 pub(crate) mod chunked;
 pub(crate) mod names;
 pub(crate) mod outgoing;
 pub(crate) mod piece;
 pub(crate) mod pipe;
+pub(crate) mod recipient;
 pub(crate) mod repeats;
 pub(crate) mod room;
 pub(crate) mod spare;

@@ -30,7 +30,7 @@ mod trailers;
 mod upgrade;
 mod worker;
 
-pub use crate::http1::outgoing::Recipient;
+pub use crate::http1::recipient::Recipient;
 
 pub use self::{
     body::{BodyError, ClientBody},

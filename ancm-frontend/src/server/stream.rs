@@ -2,7 +2,7 @@
 
 use tokio::{io::AsyncRead, net::TcpStream};
 
-use crate::http1::outgoing::Recipient;
+use crate::http1::recipient::Recipient;
 
 /// A stream that can tell, without reading, what its client has done.
 pub trait ClientStream: AsyncRead + Recipient + Send + 'static {

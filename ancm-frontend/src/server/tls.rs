@@ -30,7 +30,7 @@ use super::{
     connection::{Connection, ConnectionService},
     stream::ClientStream,
 };
-use crate::{http1::outgoing::Recipient, tls::Certificates};
+use crate::{http1::recipient::Recipient, tls::Certificates};
 
 /// The answer to a client that does not begin with a handshake but with a method.
 const PLAIN_TEXT: &str = "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\

@@ -9,12 +9,8 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
-use tokio::{
-    io::AsyncWrite,
-    net::{TcpStream, tcp::OwnedWriteHalf},
-};
 
-use super::piece::Piece;
+use super::{piece::Piece, recipient::Recipient};
 
 /// A piece up to this size is copied to what is written around it.
 const COPIED: usize = 2 * 1024;
@@ -24,14 +20,6 @@ const HELD: usize = 64 * 1024;
 const LARGE: usize = 32 * 1024;
 /// How much goes out by one call at the most: pieces, and what is written around them.
 const SLICES: usize = 32;
-
-/// What a message can be written to.
-pub trait Recipient: AsyncWrite + Unpin {
-    /// The socket, if what is written comes to it unchanged: then it may be written to directly.
-    fn socket(&self) -> Option<&TcpStream> {
-        None
-    }
-}
 
 /// How a recipient learns where the body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +33,7 @@ pub(crate) enum Framing {
 }
 
 /// What is left to write of a message.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     framing: Framing,
@@ -58,22 +47,10 @@ pub(crate) struct Outgoing {
     /// No piece holds up more than it is itself.
     is_settled: bool,
     ended: bool,
+    /// Nothing follows it on its stream.
+    is_last: bool,
     /// How many bytes have been written.
     count: u64,
-}
-
-// === impl Recipient ===
-
-impl Recipient for TcpStream {
-    fn socket(&self) -> Option<&TcpStream> {
-        Some(self)
-    }
-}
-
-impl Recipient for OwnedWriteHalf {
-    fn socket(&self) -> Option<&TcpStream> {
-        Some(self.as_ref())
-    }
 }
 
 // === impl Outgoing ===
@@ -89,6 +66,7 @@ impl Outgoing {
             has_data: false,
             is_settled: true,
             ended: false,
+            is_last: false,
             count: 0,
         }
     }
@@ -111,6 +89,16 @@ impl Outgoing {
     /// Whether the message has no further pieces.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Nothing will follow it: whoever writes it ends the stream as soon as it is written.
+    pub(crate) fn be_last(&mut self) {
+        self.is_last = true;
+    }
+
+    /// Whether some of it may go out only when the stream ends.
+    pub(crate) fn is_held(&self) -> bool {
+        self.is_last && self.has_begun()
     }
 
     /// Whether all that it has been given is written.
@@ -254,13 +242,19 @@ impl Outgoing {
         Poll::Ready(Ok(None))
     }
 
-    fn poll_write_some<W: AsyncWrite>(
+    fn poll_write_some<W: Recipient>(
         &self,
         context: &mut Context<'_>,
         stream: Pin<&mut W>,
     ) -> Poll<io::Result<usize>> {
         let Some((place, first)) = self.pieces.front() else {
-            return stream.poll_write(context, &self.text[self.written..]);
+            let text = &self.text[self.written..];
+            let is_end = self.is_last && self.ended;
+            return if is_end {
+                stream.poll_write_end(context, text)
+            } else {
+                stream.poll_write(context, text)
+            };
         };
         let is_alone = self.pieces.len() == 1 && *place == self.text.len();
         if is_alone && self.written == *place {

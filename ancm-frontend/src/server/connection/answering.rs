@@ -78,6 +78,9 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
                     Taken::Broken(error) => return Poll::Ready(Err(Over::Answer(error))),
                 }
             }
+            if !*this.keep_alive && this.switch.is_none() {
+                this.out.be_last();
+            }
             let mut io = this.shared.lock();
             let before = this.out.count();
             let written = this.out.poll_write(context, &mut io.stream);

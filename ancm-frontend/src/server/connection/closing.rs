@@ -13,12 +13,19 @@ use crate::{
 };
 
 /// Ends the connection without taking the answer from a client that is still sending.
-pub(super) fn close<T: ClientStream>(shared: &Shared<T>, context: &mut Context<'_>) -> Poll<()> {
+///
+/// Where the system holds back the end of the answer, it is told of the end of the stream: dropped above bytes of the
+/// client that nobody has read, the stream would be reset, and what is held back lost.
+pub(super) fn close<T: ClientStream>(
+    shared: &Shared<T>,
+    is_held: bool,
+    context: &mut Context<'_>,
+) -> Poll<()> {
     let mut io = shared.lock();
     if shared.clocks.phase() != Phase::Lingering {
         let is_over =
             !io.is_within_request() && !matches!(poll_gone(&mut io.stream, context), Poll::Ready(false));
-        if is_over && !io.stream.says_goodbye() {
+        if is_over && !is_held && !io.stream.says_goodbye() {
             return Poll::Ready(());
         }
         let shut = Pin::new(&mut io.stream).poll_shutdown(context);

@@ -165,7 +165,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
                 StepProj::Answering { .. } => ready!(self.as_mut().poll_answer(context)),
                 StepProj::Ending => ready!(self.as_mut().poll_end(context)),
                 StepProj::Closing => {
-                    ready!(close(this.shared, context));
+                    ready!(close(this.shared, this.out.is_held(), context));
                     Err(Over::Done)
                 }
             };

@@ -4,6 +4,7 @@ mod answers;
 mod bodies;
 mod bytes;
 mod clocks;
+mod closing;
 mod drain;
 mod leaving;
 mod random;
@@ -15,7 +16,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -36,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tower::service_fn;
 
 use super::*;
-use crate::http1::outgoing::Recipient;
+use crate::http1::recipient::Recipient;
 
 /// An answer's body of any kind.
 pub(super) struct TestBody(BoxBody<Bytes, Infallible>);
@@ -50,6 +51,8 @@ pub(super) struct Pipe {
     pub(super) has_sent: bool,
     /// It cannot be told that it ends, since its client takes nothing more.
     pub(super) is_stuck: bool,
+    /// What has been written to go out with its end.
+    pub(super) end: Arc<Mutex<String>>,
 }
 
 /// Tells when it is dropped.
@@ -184,11 +187,20 @@ impl Body for TestBody {
 
 impl Pipe {
     pub(super) fn new(stream: DuplexStream) -> Self {
-        Self { stream, has_left: Arc::default(), has_sent: false, is_stuck: false }
+        Self { stream, has_left: Arc::default(), has_sent: false, is_stuck: false, end: Arc::default() }
     }
 }
 
-impl Recipient for Pipe {}
+impl Recipient for Pipe {
+    fn poll_write_end(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.end.lock().unwrap().push_str(&String::from_utf8_lossy(bytes));
+        self.poll_write(context, bytes)
+    }
+}
 
 impl ClientStream for Pipe {
     fn has_left(&self) -> bool {

@@ -4,10 +4,10 @@ use http::{HeaderValue, StatusCode, header};
 
 use super::*;
 
-const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+pub(super) const REQUEST: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
 
 /// Switches protocols and sends everything back.
-async fn switch(mut request: Request<ClientBody>) -> Answer {
+pub(super) async fn switch(mut request: Request<ClientBody>) -> Answer {
     let upgrade = OnUpgrade::take(&mut request).unwrap();
     tokio::spawn(async move {
         let stream = upgrade.await.unwrap();

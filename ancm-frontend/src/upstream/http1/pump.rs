@@ -11,7 +11,8 @@ use bytes::Bytes;
 use http_body::Body;
 
 use crate::http1::{
-    outgoing::{Framing, Outgoing, Recipient},
+    outgoing::{Framing, Outgoing},
+    recipient::Recipient,
     turn::{self, TURN},
 };
 
