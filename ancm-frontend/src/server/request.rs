@@ -1,6 +1,6 @@
 //! A head that has been read, as a request; and what its answer will have to know of it.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::{HeaderValue, Method, Request, Uri, Version};
 
 use ancm_tower::refusal::Refusal;
@@ -27,9 +27,16 @@ pub(super) struct About {
     pub(super) expects: bool,
 }
 
-/// Makes a request of a head whose bytes have passed the guard; it has no body yet.
+/// What of a head tells its request apart from others with the same header lines: method and target.
+pub(super) fn method_and_target(head: &[u8]) -> &[u8] {
+    let mut blanks = head.iter().enumerate().filter(|(_, byte)| **byte == b' ').map(|(at, _)| at);
+    let end = blanks.nth(1).unwrap_or(head.len());
+    &head[..end]
+}
+
+/// Makes a request of a head whose bytes have passed the guard, or of its method and target; it has no body yet.
 pub(super) fn request(
-    head: &Bytes,
+    mut head: Bytes,
     is_old: bool,
     lines: HeaderLines,
 ) -> Result<(Request<ClientBody>, About), Refusal> {
@@ -37,11 +44,18 @@ pub(super) fn request(
     let start = if head.starts_with(b"\r\n") { 2 } else { 0 };
     let blank = |from: usize| head[from..].iter().position(|&byte| byte == b' ').map(|at| from + at);
     let method_end = blank(start).ok_or(LINE)?;
-    let target_end = blank(method_end + 1).ok_or(LINE)?;
+    let target_end = blank(method_end + 1).unwrap_or(head.len());
     let mut request = Request::new(ClientBody::default());
     *request.extensions_mut() = spare::take_extensions();
     *request.method_mut() = Method::from_bytes(&head[start..method_end]).map_err(|_| LINE)?;
-    *request.uri_mut() = Uri::from_maybe_shared(head.slice(method_end + 1..target_end))
+    let target = if target_end == head.len() {
+        // Nobody else needs it: a slice would have to be shared.
+        head.advance(method_end + 1);
+        head
+    } else {
+        head.slice(method_end + 1..target_end)
+    };
+    *request.uri_mut() = Uri::from_maybe_shared(target)
         .map_err(|_| Refusal::BadRequest { reason: "the target is malformed" })?;
     if is_old {
         *request.version_mut() = Version::HTTP_10;
@@ -81,7 +95,8 @@ mod tests {
         let mut reader = HeadReader::new();
         assert_eq!(reader.follow(text.as_bytes(), |_| None), Ok(Some(text.len())), "{text}");
         let head = Bytes::copy_from_slice(text.as_bytes());
-        request(&head, reader.is_old(), HeaderLines::read(&head, &reader, Habit::default())?)
+        let lines = HeaderLines::read(&head, &reader, Habit::default())?;
+        request(head, reader.is_old(), lines)
     }
 
     fn about(lines: &str) -> About {
@@ -105,6 +120,22 @@ mod tests {
         let (request, about) = read("\r\nHEAD * HTTP/1.0\r\n\r\n").unwrap();
         assert_eq!((request.method(), request.version()), (&Method::HEAD, Version::HTTP_10));
         assert!(about.is_head && about.is_old && !about.keep_alive);
+    }
+
+    #[test]
+    fn method_and_target_are_enough_of_a_head() {
+        let head = |text: &str| {
+            let head = Bytes::copy_from_slice(text.as_bytes());
+            let lines = HeaderLines::read(&head, &HeadReader::new(), Habit::default()).unwrap();
+            request(head, false, lines).map(|(request, _)| (request.method().clone(), request.uri().clone()))
+        };
+        for (text, needed) in [("GET /a?b HTTP/1.1\r\n", "GET /a?b"), ("\r\nPUT * HTTP/1.1\r\n", "\r\nPUT *")]
+        {
+            assert_eq!(method_and_target(text.as_bytes()), needed.as_bytes());
+            assert_eq!(head(needed), head(text));
+            assert!(head(needed).is_ok());
+        }
+        assert!(head("GET").is_err() && head("GET ").is_err());
     }
 
     #[test]

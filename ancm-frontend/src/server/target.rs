@@ -1,15 +1,25 @@
 //! Puts a request's target into origin form, and refuses what is not a request for us.
 
-use http::{HeaderValue, Method, Request, Uri, Version, header::HOST, uri::PathAndQuery};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header::HOST, uri::PathAndQuery};
 
 use ancm_tower::refusal::Refusal;
 
-/// Makes `Host` and target what the backend can rely on.
-pub(super) fn normalize<B>(request: &mut Request<B>) -> Result<(), Refusal> {
+/// What the `Host` lines of a request amount to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Host {
+    #[default]
+    Missing,
+    Good,
+    Malformed,
+    Repeated,
+}
+
+/// Makes `Host` and target what the backend can rely on; `host` is what is among its headers.
+pub(super) fn normalize<B>(request: &mut Request<B>, host: Host) -> Result<(), Refusal> {
     if request.method() == Method::CONNECT {
         return Err(Refusal::MethodNotAllowed);
     }
-    hosts(request)?;
+    host.check(request.version())?;
     if request.uri().authority().is_none() {
         return Ok(());
     }
@@ -19,23 +29,34 @@ pub(super) fn normalize<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     absolute(request)
 }
 
-fn hosts<B>(request: &Request<B>) -> Result<(), Refusal> {
-    let mut hosts = request.headers().get_all(HOST).iter();
-    match (hosts.next(), hosts.next()) {
-        (_, Some(_)) => Err(Refusal::BadRequest { reason: "Host is repeated" }),
-        (None, None) if request.version() == Version::HTTP_11 => {
-            Err(Refusal::BadRequest { reason: "Host is missing" })
+// === impl Host ===
+
+impl Host {
+    pub(super) fn among(headers: &HeaderMap) -> Self {
+        let mut hosts = headers.get_all(HOST).iter();
+        match (hosts.next(), hosts.next()) {
+            (_, Some(_)) => Self::Repeated,
+            (None, None) => Self::Missing,
+            (Some(host), None) if host.as_bytes().iter().all(|&byte| is_host(byte)) => Self::Good,
+            (Some(_), None) => Self::Malformed,
         }
-        (Some(host), None) if !host.as_bytes().iter().all(|&byte| is_host(byte)) => {
-            Err(Refusal::BadRequest { reason: "Host is malformed" })
-        }
-        _ => Ok(()),
+    }
+
+    fn check(self, version: Version) -> Result<(), Refusal> {
+        let reason = match self {
+            Self::Good => return Ok(()),
+            Self::Missing if version != Version::HTTP_11 => return Ok(()),
+            Self::Missing => "Host is missing",
+            Self::Malformed => "Host is malformed",
+            Self::Repeated => "Host is repeated",
+        };
+        Err(Refusal::BadRequest { reason })
     }
 }
 
 /// What a host and its port can consist of (RFC 3986 3.2.2); whether it makes sense is for the application to say.
 fn is_host(byte: u8) -> bool {
-    // Found by comparing, not by searching: it is asked of each byte of each request's host.
+    // Found by comparing, not by searching.
     byte.is_ascii_alphanumeric()
         || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')')
         || matches!(byte, b'*' | b'+' | b';' | b'=' | b':' | b'[' | b']')
@@ -70,6 +91,11 @@ mod tests {
             request.headers_mut().append(HOST, HeaderValue::from_static(host));
         }
         request
+    }
+
+    fn normalize(request: &mut Request<()>) -> Result<(), Refusal> {
+        let host = Host::among(request.headers());
+        super::normalize(request, host)
     }
 
     #[test]

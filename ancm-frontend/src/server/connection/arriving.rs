@@ -39,7 +39,7 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
         let mut this = self.as_mut().project();
         let mut io = this.shared.lock();
         let arrived = match ready!(io.poll_head(&this.shared.clocks, context)) {
-            Ok(Arrival::Head(head, lines)) => Arrived::read(&head, lines, &mut io, this.about),
+            Ok(Arrival::Head(head, lines)) => Arrived::read(head, lines, &mut io, this.about),
             Ok(Arrival::Refused(refusal)) => Err(refusal),
             Ok(Arrival::End) => {
                 drop(io);
@@ -90,19 +90,19 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
 impl Arrived {
     /// Makes a request of a head, and has its body begin.
     fn read<T: ClientStream>(
-        head: &Bytes,
+        head: Bytes,
         lines: Option<HeaderLines>,
         io: &mut Io<T>,
         about: &mut About,
     ) -> Result<Self, Refusal> {
-        let lines = lines.map_or_else(|| HeaderLines::read(head, io.head(), io.habit()), Ok);
-        let habit = lines.as_ref().map(|lines| lines.habit).unwrap_or_default();
+        let lines = lines.map_or_else(|| HeaderLines::read(&head, io.head(), io.habit()), Ok);
+        let (habit, host) = lines.as_ref().map(|lines| (lines.habit, lines.said.host)).unwrap_or_default();
         let mut read = lines.and_then(|lines| request::request(head, io.head().is_old(), lines));
         let (framing, may_switch) = (io.head().framing(), io.head().may_switch());
         io.forget_head(habit);
         if let Ok((request, of_it)) = &mut read {
             *about = *of_it;
-            if let Err(refusal) = target::normalize(request) {
+            if let Err(refusal) = target::normalize(request, host) {
                 read = Err(refusal);
             }
         }

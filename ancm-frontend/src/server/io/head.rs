@@ -17,6 +17,7 @@ use crate::{
         clocks::Clocks,
         head_guard::{Fault, HeadReader, Line},
         header_lines::{Habit, HeaderLines},
+        request::method_and_target,
         spare,
         stream::ClientStream,
     },
@@ -30,7 +31,7 @@ const COPIED: usize = 4 * 1024;
 /// What came instead of silence.
 #[derive(Debug)]
 pub(in crate::server) enum Arrival {
-    /// A request's head, whole; or at least its first line, and the header lines, which are known.
+    /// A request's head, whole; or at least method and target, and the header lines, which are known.
     Head(Bytes, Option<HeaderLines>),
     /// The end of the stream.
     End,
@@ -105,8 +106,9 @@ impl<T: ClientStream> Io<T> {
             Some(Err(fault)) => Some(bad(fault)),
             Some(Ok(Some((length, lines)))) => {
                 // What is known already need not be kept once more.
-                let needed = if lines.is_some() { self.head.fields_at() } else { length };
-                let head = Bytes::copy_from_slice(&room[..needed]);
+                let head = &room[..length];
+                let head =
+                    Bytes::copy_from_slice(if lines.is_some() { method_and_target(head) } else { head });
                 room.advance(length);
                 if room.len() > COPIED {
                     self.read = room.split();
