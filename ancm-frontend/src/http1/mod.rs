@@ -1,6 +1,6 @@
-//! HTTP/1.1 on the wire, as far as both sides of the proxy need it: `chunked` reads bodies, `outgoing` writes messages to
-//! a `recipient`, `room` is where they are read, `names` knows their headers and `repeats` whole heads, `spare` passes
-//! maps on, `turn` keeps large ones from holding up the others.
+//! HTTP/1.1 on the wire, as far as both sides of the proxy need it: `chunked` reads bodies, `outgoing` writes messages
+//! to a `recipient`, `room` is where they are read, `names` knows their headers and `repeats` whole heads, `spare`
+//! passes maps on, `turn` keeps large ones from holding up the others.
 
 pub(crate) mod chunked;
 pub(crate) mod names;

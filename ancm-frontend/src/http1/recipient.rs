@@ -18,8 +18,8 @@ pub trait Recipient: AsyncWrite + Unpin {
         None
     }
 
-    /// Writes like [`AsyncWrite::poll_write`] the last bytes before the stream is shut down, which follows at once: they
-    /// may be held back until then, so that they go out together with the end.
+    /// Writes like [`AsyncWrite::poll_write`] the last bytes before the stream is shut down, which follows at once:
+    /// they may be held back until then, so that they go out together with the end.
     fn poll_write_end(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -36,8 +36,8 @@ impl Recipient for TcpStream {
         Some(self)
     }
 
-    /// One segment instead of two: to send one, and to have it acknowledged, takes longer than all else that is done for
-    /// the end of a connection.
+    /// One segment instead of two: to send one, and to have it acknowledged, takes longer than all else that is done
+    /// for the end of a connection.
     #[cfg(target_os = "linux")]
     fn poll_write_end(
         self: Pin<&mut Self>,
@@ -89,7 +89,7 @@ mod tests {
         Ok(String::from_utf8_lossy(&bytes[..count]).into_owned())
     }
 
-    /// On a connection within the system what is sent has come when the call returns.
+    /// On a connection within the system what is sent has come, as a rule, when the call returns.
     #[tokio::test]
     async fn the_end_goes_out_with_the_end_of_the_stream() {
         let mut was_held = false;
@@ -101,6 +101,7 @@ mod tests {
             let first = read(&far);
             near.shutdown().await.unwrap();
             was_held |= first.is_err();
+            far.set_nonblocking(false).unwrap();
             assert_eq!(first.or_else(|_| read(&far)).unwrap(), "the end");
             assert_eq!(read(&far).unwrap(), "", "the end of the stream has come, too");
         }

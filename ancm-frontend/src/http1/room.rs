@@ -35,7 +35,7 @@ pub(crate) fn with_room<R>(read: impl FnOnce(&mut BytesMut) -> R) -> R {
         room = BytesMut::with_capacity(ROOM);
     }
     let result = read(&mut room);
-    SHARED.with(|shared| shared.set(room));
+    SHARED.set(room);
     result
 }
 

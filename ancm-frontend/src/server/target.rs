@@ -1,25 +1,15 @@
 //! Puts a request's target into origin form, and refuses what is not a request for us.
 
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, header::HOST, uri::PathAndQuery};
+use http::{HeaderValue, Method, Request, Uri, header::HOST, uri::PathAndQuery};
 
 use ancm_tower::refusal::Refusal;
 
-/// What the `Host` lines of a request amount to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Host {
-    #[default]
-    Missing,
-    Good,
-    Malformed,
-    Repeated,
-}
-
-/// Makes `Host` and target what the backend can rely on; `host` is what is among its headers.
-pub(super) fn normalize<B>(request: &mut Request<B>, host: Host) -> Result<(), Refusal> {
+/// Makes `Host` and target what the backend can rely on; the guard has let pass no `Host` that is malformed, repeated, or
+/// missing where it is needed.
+pub(super) fn normalize<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     if request.method() == Method::CONNECT {
         return Err(Refusal::MethodNotAllowed);
     }
-    host.check(request.version())?;
     if request.uri().authority().is_none() {
         return Ok(());
     }
@@ -27,39 +17,6 @@ pub(super) fn normalize<B>(request: &mut Request<B>, host: Host) -> Result<(), R
         return Err(Refusal::MethodNotAllowed);
     }
     absolute(request)
-}
-
-// === impl Host ===
-
-impl Host {
-    pub(super) fn among(headers: &HeaderMap) -> Self {
-        let mut hosts = headers.get_all(HOST).iter();
-        match (hosts.next(), hosts.next()) {
-            (_, Some(_)) => Self::Repeated,
-            (None, None) => Self::Missing,
-            (Some(host), None) if host.as_bytes().iter().all(|&byte| is_host(byte)) => Self::Good,
-            (Some(_), None) => Self::Malformed,
-        }
-    }
-
-    fn check(self, version: Version) -> Result<(), Refusal> {
-        let reason = match self {
-            Self::Good => return Ok(()),
-            Self::Missing if version != Version::HTTP_11 => return Ok(()),
-            Self::Missing => "Host is missing",
-            Self::Malformed => "Host is malformed",
-            Self::Repeated => "Host is repeated",
-        };
-        Err(Refusal::BadRequest { reason })
-    }
-}
-
-/// What a host and its port can consist of (RFC 3986 3.2.2); whether it makes sense is for the application to say.
-fn is_host(byte: u8) -> bool {
-    // Found by comparing, not by searching.
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')')
-        || matches!(byte, b'*' | b'+' | b';' | b'=' | b':' | b'[' | b']')
 }
 
 /// RFC 9112 3.2.2: the authority of an absolute target replaces the Host header.
@@ -93,11 +50,6 @@ mod tests {
         request
     }
 
-    fn normalize(request: &mut Request<()>) -> Result<(), Refusal> {
-        let host = Host::among(request.headers());
-        super::normalize(request, host)
-    }
-
     #[test]
     fn leaves_an_ordinary_target_as_it_came() {
         let mut request = request("/a%2Fb//c?d=%3F?", &["example.com"]);
@@ -120,31 +72,6 @@ mod tests {
             assert_eq!(normalize(&mut request), Ok(()));
             assert_eq!(request.uri().path_and_query().unwrap().as_str(), origin, "{target}");
         }
-    }
-
-    #[test]
-    fn refuses_a_missing_or_repeated_host() {
-        for hosts in [&[][..], &["a", "b"], &["a", "a"]] {
-            let refusal = normalize(&mut request("/", hosts)).unwrap_err();
-            assert_eq!(refusal.status(), 400, "{hosts:?}");
-        }
-    }
-
-    #[test]
-    fn refuses_a_host_that_is_none() {
-        for host in ["a b", "a,b", "user@a", "a/b", "a\\b", "a?b", "a#b"] {
-            assert_eq!(normalize(&mut request("/", &[host])).unwrap_err().status(), 400, "{host}");
-        }
-        for host in ["", "a:99999", "[::1]:80", "_a", "%61"] {
-            assert_eq!(normalize(&mut request("/", &[host])), Ok(()), "{host}");
-        }
-    }
-
-    #[test]
-    fn http_1_0_may_leave_the_host_out() {
-        let mut request = request("/", &[]);
-        *request.version_mut() = Version::HTTP_10;
-        assert_eq!(normalize(&mut request), Ok(()));
     }
 
     #[test]

@@ -35,17 +35,23 @@ fn family() -> (Launch, io::PipeReader) {
 }
 
 /// Waits until the second process of a family runs.
-fn begun(reader: &mut io::PipeReader) {
+async fn begun(mut reader: io::PipeReader) -> io::PipeReader {
     let mut line = [0; 6];
-    reader.read_exact(&mut line).unwrap();
+    let (reader, line) = read(move || reader.read_exact(&mut line).map(|()| (reader, line))).await;
     assert_eq!(&line, b"begun\n");
+    reader
 }
 
 /// The end is reached when the last is gone who could write.
 async fn all_gone(mut reader: io::PipeReader) {
+    read(move || reader.read_to_end(&mut Vec::new())).await;
+}
+
+/// Reads where it may take as long as it likes.
+async fn read<T: Send + 'static>(read: impl FnOnce() -> io::Result<T> + Send + 'static) -> T {
     let (tell, told) = oneshot::channel();
-    std::thread::spawn(move || tell.send(reader.read_to_end(&mut Vec::new())));
-    soon(told).await.unwrap().unwrap();
+    std::thread::spawn(move || tell.send(read()));
+    soon(told).await.unwrap().unwrap()
 }
 
 /// Nothing here may take long; what hangs is a fault.
@@ -204,9 +210,9 @@ async fn terminates_the_launched_process() {
 #[tokio::test]
 async fn kills_the_launched_process_and_its_group() {
     for spawner in spawners() {
-        let (launch, mut reader) = family();
+        let (launch, reader) = family();
         let child = soon(spawner.spawn(launch)).await.unwrap();
-        begun(&mut reader);
+        let reader = begun(reader).await;
         soon(child.kill_tree()).await;
         assert_eq!(soon(child.wait()).await, Exit::KILLED, "{spawner:?}");
         soon(child.kill_tree()).await;
@@ -217,9 +223,9 @@ async fn kills_the_launched_process_and_its_group() {
 #[tokio::test]
 async fn kills_what_nobody_holds_any_more() {
     for spawner in spawners() {
-        let (launch, mut reader) = family();
+        let (launch, reader) = family();
         let child = soon(spawner.spawn(launch)).await.unwrap();
-        begun(&mut reader);
+        let reader = begun(reader).await;
         let (handle, other) = (child.handle.clone(), child.clone());
         drop(child);
         assert!(handle.is_alive(), "{spawner:?}: somebody still holds it");
@@ -240,10 +246,10 @@ async fn shows_names_but_no_values_of_the_environment() {
 #[test]
 fn ends_with_the_runtime_that_it_is_watched_by() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (launch, mut reader) = family();
+    let (launch, reader) = family();
     let (watching, other) = (runtime(), runtime());
     let child = watching.block_on(soon(Spawner::Direct.spawn(launch))).unwrap();
-    begun(&mut reader);
+    let reader = other.block_on(begun(reader));
     assert!(child.handle.is_alive());
     drop(watching);
     other.block_on(async {

@@ -49,6 +49,8 @@ pub(crate) struct Outgoing {
     ended: bool,
     /// Nothing follows it on its stream.
     is_last: bool,
+    /// Its end may go out only when the stream ends.
+    is_held: bool,
     /// How many bytes have been written.
     count: u64,
 }
@@ -67,6 +69,7 @@ impl Outgoing {
             is_settled: true,
             ended: false,
             is_last: false,
+            is_held: false,
             count: 0,
         }
     }
@@ -96,9 +99,9 @@ impl Outgoing {
         self.is_last = true;
     }
 
-    /// Whether some of it may go out only when the stream ends.
+    /// Whether its end may go out only when the stream ends.
     pub(crate) fn is_held(&self) -> bool {
-        self.is_last && self.has_begun()
+        self.is_held
     }
 
     /// Whether all that it has been given is written.
@@ -154,7 +157,6 @@ impl Outgoing {
 
     /// The body has ended.
     pub(crate) fn end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), &'static str> {
-        self.ended = true;
         match self.framing {
             Framing::Length(0) | Framing::Close => {}
             Framing::Length(_) => return Err("it is shorter than was said"),
@@ -163,6 +165,7 @@ impl Outgoing {
                 self.last_chunk(trailers);
             }
         }
+        self.ended = true;
         Ok(())
     }
 
@@ -243,14 +246,14 @@ impl Outgoing {
     }
 
     fn poll_write_some<W: Recipient>(
-        &self,
+        &mut self,
         context: &mut Context<'_>,
         stream: Pin<&mut W>,
     ) -> Poll<io::Result<usize>> {
         let Some((place, first)) = self.pieces.front() else {
             let text = &self.text[self.written..];
-            let is_end = self.is_last && self.ended;
-            return if is_end {
+            self.is_held = self.is_last && self.ended;
+            return if self.is_held {
                 stream.poll_write_end(context, text)
             } else {
                 stream.poll_write(context, text)

@@ -50,6 +50,9 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
         if status != StatusCode::SWITCHING_PROTOCOLS {
             *this.switch = None;
         }
+        if !keep_alive && this.switch.is_none() {
+            this.out.be_last();
+        }
         if framing.is_none() {
             // Cannot fail: it is not framed.
             let _ = this.out.end(None);
@@ -77,9 +80,6 @@ impl<T: ClientStream, S: ConnectionService> Connection<T, S> {
                     }
                     Taken::Broken(error) => return Poll::Ready(Err(Over::Answer(error))),
                 }
-            }
-            if !*this.keep_alive && this.switch.is_none() {
-                this.out.be_last();
             }
             let mut io = this.shared.lock();
             let before = this.out.count();

@@ -96,13 +96,13 @@ impl Arrived {
         about: &mut About,
     ) -> Result<Self, Refusal> {
         let lines = lines.map_or_else(|| HeaderLines::read(&head, io.head(), io.habit()), Ok);
-        let (habit, host) = lines.as_ref().map(|lines| (lines.habit, lines.said.host)).unwrap_or_default();
+        let habit = lines.as_ref().map(|lines| lines.habit).unwrap_or_default();
         let mut read = lines.and_then(|lines| request::request(head, io.head().is_old(), lines));
         let (framing, may_switch) = (io.head().framing(), io.head().may_switch());
         io.forget_head(habit);
         if let Ok((request, of_it)) = &mut read {
             *about = *of_it;
-            if let Err(refusal) = target::normalize(request, host) {
+            if let Err(refusal) = target::normalize(request) {
                 read = Err(refusal);
             }
         }

@@ -14,7 +14,6 @@ use self::sample::Sample;
 use super::{
     head_guard::{HeadReader, Line, Passed},
     request::has,
-    target::Host,
 };
 use crate::http1::{
     names::Names,
@@ -63,7 +62,6 @@ pub(super) struct Said {
     pub(super) keep_alive: bool,
     pub(super) trailers: bool,
     pub(super) expects: bool,
-    pub(super) host: Host,
 }
 
 thread_local! {
@@ -121,7 +119,6 @@ impl HeaderLines {
                 said.note(&name, &value);
                 headers.append(name, value);
             }
-            said.host = Host::among(&headers);
             Ok(Self { headers, said, habit: Habit::default() })
         })
     }

@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{AUTHORIZATION, CONNECTION, COOKIE, EXPECT, HOST, PROXY_AUTHORIZATION, TE},
+    header::{AUTHORIZATION, CONNECTION, COOKIE, EXPECT, PROXY_AUTHORIZATION, TE},
 };
 
 use super::{HeaderLines, trimmed};
@@ -106,7 +106,7 @@ fn rows(text: &[u8], headers: &HeaderMap, names: &mut Names) -> impl Iterator<It
 }
 
 fn is_free(name: &HeaderName) -> bool {
-    ![CONNECTION, EXPECT, HOST, TE].contains(name)
+    ![CONNECTION, TE, EXPECT].contains(name)
 }
 
 fn is_secret(name: &HeaderName) -> bool {

@@ -60,6 +60,19 @@ async fn an_answer_that_may_go_on_goes_out_as_it_comes() {
     assert_eq!(rest(&mut client).await, "\r\n0\r\n\r\n");
 }
 
+#[tokio::test]
+async fn what_came_of_an_answer_that_breaks_off_goes_out_at_once() {
+    let (mut client, end) = watched(|_| async {
+        let mut answer = text("text")?;
+        answer.headers_mut().insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("10"));
+        Ok(answer)
+    });
+    client.write_all(CLOSE.as_bytes()).await.unwrap();
+    let answer = rest(&mut client).await;
+    assert!(answer.contains("content-length: 10\r\n") && answer.ends_with("\r\n\r\ntext"), "{answer}");
+    assert_eq!(*end.lock().unwrap(), "");
+}
+
 /// More of the client than the runtime knows of, when the connection ends behind the answer.
 #[tokio::test]
 async fn bytes_that_nobody_has_read_do_not_take_the_end_of_the_answer_with_them() {

@@ -43,3 +43,9 @@ impl Watched {
         let _ = self.child.start_kill();
     }
 }
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
