@@ -16,9 +16,9 @@ use bytes::Bytes;
 const KEPT: usize = 1 << PLACE_BITS;
 const PLACE_BITS: u32 = 7;
 /// A longer head is not remembered.
-const LONGEST: usize = 4 * 1024;
+const KEPT_LENGTH: usize = 4 * 1024;
 /// Nor is one with more lines.
-const MOST_LINES: usize = 64;
+const KEPT_LINES: usize = 64;
 const WORD: usize = size_of::<u64>();
 
 /// What has been read: each head in the only place where it may be.
@@ -101,7 +101,7 @@ impl<T: Clone> Repeats<T> {
         at_once: bool,
         make: impl FnOnce(&Bytes) -> Result<T, E>,
     ) -> Result<(T, Option<Spot>), E> {
-        if head.len() > LONGEST || lines > MOST_LINES {
+        if head.len() > KEPT_LENGTH || lines > KEPT_LINES {
             return Ok((make(head)?, None));
         }
         let place = place(head, self.seed);
@@ -269,7 +269,7 @@ mod tests {
     #[test]
     fn long_heads_are_not_remembered() {
         let mut repeats = Repeats::new();
-        let long = vec![b'x'; LONGEST + 1];
+        let long = vec![b'x'; KEPT_LENGTH + 1];
         for (head, is_known) in [(&long[..], false), (&long[1..], true)] {
             let _ = [0; 2].map(|_| is_news(&mut repeats, head));
             assert_eq!(is_news(&mut repeats, head), !is_known);
@@ -279,7 +279,7 @@ mod tests {
     #[test]
     fn heads_of_many_lines_are_not_remembered() {
         let mut repeats = Repeats::<()>::new();
-        for (lines, is_known) in [(MOST_LINES + 1, false), (MOST_LINES, true)] {
+        for (lines, is_known) in [(KEPT_LINES + 1, false), (KEPT_LINES, true)] {
             let head = Bytes::from(head(lines));
             let _ = [0; 3].map(|_| repeats.read(&head, lines, false, |_| Ok::<_, Infallible>(())));
             assert_eq!(repeats.recall(repeats.last(), &head).is_some(), is_known);
