@@ -7,7 +7,6 @@ use std::{
         fd::{AsFd, BorrowedFd},
         unix::net::UnixStream,
     },
-    process::{Command, Stdio},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -81,16 +80,7 @@ fn serve(frontend: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Starts the backend. Returns when it has become the wanted program, or could not.
 fn start(launch: Launch) -> io::Result<Pid> {
-    #[expect(clippy::disallowed_methods, reason = "the home of spawning")]
-    let mut command = Command::new(&launch.program);
-    command
-        .args(launch.arguments)
-        .env_clear()
-        .envs(launch.environment)
-        .current_dir(launch.directory)
-        .stdin(Stdio::null())
-        .stdout(launch.stdout)
-        .stderr(launch.stderr);
+    let mut command = launch.into_command();
     raw::tie_to_us(&mut command);
     let child = command.spawn()?;
     Ok(Pid::from_child(&child))

@@ -44,25 +44,32 @@ impl Recipient for TcpStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        use std::task::ready;
-
         use rustix::net::{SendFlags, send};
-        use tokio::io::Interest;
 
         let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
-        loop {
-            ready!(self.poll_write_ready(context))?;
-            let sent = self.try_io(Interest::WRITABLE, || Ok(send(&*self, bytes, flags)?));
-            if !matches!(&sent, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
-                return Poll::Ready(sent);
-            }
-        }
+        poll_write_by(&self, context, || Ok(send(&*self, bytes, flags)?))
     }
 }
 
 impl Recipient for OwnedWriteHalf {
     fn socket(&self) -> Option<&TcpStream> {
         Some(self.as_ref())
+    }
+}
+
+/// Writes to the socket by this call, once it takes anything.
+#[cfg(target_os = "linux")]
+pub(crate) fn poll_write_by<R>(
+    socket: &TcpStream,
+    context: &mut Context<'_>,
+    mut write: impl FnMut() -> io::Result<R>,
+) -> Poll<io::Result<R>> {
+    loop {
+        std::task::ready!(socket.poll_write_ready(context))?;
+        match socket.try_io(tokio::io::Interest::WRITABLE, &mut write) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            written => return Poll::Ready(written),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A head that has been read, as a request; and what its answer will have to know of it.
 
+use std::ops::Range;
+
 use bytes::{Buf, Bytes};
 use http::{HeaderValue, Method, Request, Uri, Version};
 
@@ -29,9 +31,16 @@ pub(super) struct About {
 
 /// What of a head tells its request apart from others with the same header lines: method and target.
 pub(super) fn method_and_target(head: &[u8]) -> &[u8] {
-    let mut blanks = head.iter().enumerate().filter(|(_, byte)| **byte == b' ').map(|(at, _)| at);
-    let end = blanks.nth(1).unwrap_or(head.len());
-    &head[..end]
+    places(head).map_or(head, |(_, target)| &head[..target.end])
+}
+
+/// Where the method is, and the target; nothing need follow that.
+fn places(head: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+    let blank = |from: usize| head[from..].iter().position(|&byte| byte == b' ').map(|at| from + at);
+    let start = if head.starts_with(b"\r\n") { 2 } else { 0 };
+    let method_end = blank(start)?;
+    let target = method_end + 1;
+    Some((start..method_end, target..blank(target).unwrap_or(head.len())))
 }
 
 /// Makes a request of a head whose bytes have passed the guard, or of its method and target; it has no body yet.
@@ -41,19 +50,16 @@ pub(super) fn request(
     lines: HeaderLines,
 ) -> Result<(Request<ClientBody>, About), Refusal> {
     const LINE: Refusal = Refusal::BadRequest { reason: "the request line is malformed" };
-    let start = if head.starts_with(b"\r\n") { 2 } else { 0 };
-    let blank = |from: usize| head[from..].iter().position(|&byte| byte == b' ').map(|at| from + at);
-    let method_end = blank(start).ok_or(LINE)?;
-    let target_end = blank(method_end + 1).unwrap_or(head.len());
+    let (method, target) = places(&head).ok_or(LINE)?;
     let mut request = Request::new(ClientBody::default());
     *request.extensions_mut() = spare::take_extensions();
-    *request.method_mut() = Method::from_bytes(&head[start..method_end]).map_err(|_| LINE)?;
-    let target = if target_end == head.len() {
+    *request.method_mut() = Method::from_bytes(&head[method]).map_err(|_| LINE)?;
+    let target = if target.end == head.len() {
         // Nobody else needs it: a slice would have to be shared.
-        head.advance(method_end + 1);
+        head.advance(target.start);
         head
     } else {
-        head.slice(method_end + 1..target_end)
+        head.slice(target)
     };
     *request.uri_mut() = Uri::from_maybe_shared(target)
         .map_err(|_| Refusal::BadRequest { reason: "the target is malformed" })?;

@@ -4,8 +4,8 @@ use http::{HeaderValue, Method, Request, Uri, header::HOST, uri::PathAndQuery};
 
 use ancm_tower::refusal::Refusal;
 
-/// Makes `Host` and target what the backend can rely on; the guard has let pass no `Host` that is malformed, repeated, or
-/// missing where it is needed.
+/// Makes `Host` and target what the backend can rely on; the guard has let pass no `Host` that is malformed, repeated,
+/// or missing where it is needed.
 pub(super) fn normalize<B>(request: &mut Request<B>) -> Result<(), Refusal> {
     if request.method() == Method::CONNECT {
         return Err(Refusal::MethodNotAllowed);

@@ -38,6 +38,7 @@ use std::{
     ffi::OsString,
     fmt, io,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 use tokio::sync::watch;
@@ -184,6 +185,23 @@ impl Child {
 }
 
 // === impl Launch ===
+
+impl Launch {
+    /// What starts it, once the caller has said what holds the process.
+    #[expect(clippy::disallowed_methods, reason = "the home of spawning: by the guard, or directly")]
+    pub(crate) fn into_command(self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(self.arguments)
+            .env_clear()
+            .envs(self.environment)
+            .current_dir(self.directory)
+            .stdin(Stdio::null())
+            .stdout(self.stdout)
+            .stderr(self.stderr);
+        command
+    }
+}
 
 impl fmt::Debug for Launch {
     /// Names only, since the environment holds secrets.

@@ -16,6 +16,7 @@ use rustix::{
 use tokio::{io::Interest, net::TcpStream};
 
 use super::Moved;
+use crate::http1::recipient::poll_write_by;
 
 /// Moved at once at the most, and what a pipe has room for.
 const MOST: usize = 256 * 1024;
@@ -123,22 +124,18 @@ impl Piped {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<Option<usize>>> {
         let Some(pipe) = &self.pipe else { return Poll::Ready(Ok(None)) };
-        loop {
-            ready!(stream.poll_write_ready(context))?;
-            match stream.try_io(Interest::WRITABLE, || shift(&pipe.read, stream, self.left)) {
-                Ok(count) => {
-                    self.left -= count.min(self.left);
-                    if self.left == 0
-                        && let Some(pipe) = self.pipe.take()
-                    {
-                        pipe.keep();
-                    }
-                    return Poll::Ready(Ok(Some(count)));
+        match ready!(poll_write_by(stream, context, || shift(&pipe.read, stream, self.left))) {
+            Ok(count) => {
+                self.left -= count.min(self.left);
+                if self.left == 0
+                    && let Some(pipe) = self.pipe.take()
+                {
+                    pipe.keep();
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) if is_unable(&error) => return Poll::Ready(Ok(None)),
-                Err(error) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(Some(count)))
             }
+            Err(error) if is_unable(&error) => Poll::Ready(Ok(None)),
+            Err(error) => Poll::Ready(Err(error)),
         }
     }
 

@@ -29,8 +29,8 @@ const MOST_LINES: usize = 1000;
 const ADDED: usize = 4;
 /// How often in a row the lines of a connection are compared in vain with those before.
 const PATIENCE: u8 = 2;
-/// How often in a row they are taken to be those before with other values. Then they are read and remembered anew, since
-/// the other values may have come to stay.
+/// How often in a row they are taken to be those before with other values. Then they are read and remembered anew,
+/// since the other values may have come to stay.
 const ALIKE: u8 = 64;
 
 /// Header lines that have been read.

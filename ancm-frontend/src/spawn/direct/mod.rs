@@ -1,10 +1,6 @@
 //! Starts a process as a child of our own, where there is no guard.
 
-use std::{
-    io,
-    process::{Command, Stdio},
-    sync::Arc,
-};
+use std::{io, sync::Arc};
 
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
@@ -30,8 +26,11 @@ struct End {
 
 /// Starts the process, and a task that watches it.
 pub(super) fn launch(launch: Launch) -> io::Result<(ProcessHandle, watch::Receiver<Option<Exit>>, Group)> {
-    // The command holds our copies of the pipes, whose readers would never see their end: it goes at once.
-    let child = Watched::spawn(command(launch))?;
+    let mut command = launch.into_command();
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    // It holds our copies of the pipes, whose readers would never see their end: it goes at once.
+    let child = Watched::spawn(command)?;
     let ended = CancellationToken::new();
     let handle = ProcessHandle::of_child(child.pid(), ended.clone())?;
     let (tell, exit) = watch::channel(None);
@@ -44,22 +43,6 @@ pub(super) fn launch(launch: Launch) -> io::Result<(ProcessHandle, watch::Receiv
         tell.send_replace(Some(exit));
     });
     Ok((handle, exit, Group { end }))
-}
-
-#[expect(clippy::disallowed_methods, reason = "a home of spawning: processes that have no guard")]
-fn command(launch: Launch) -> Command {
-    let mut command = Command::new(&launch.program);
-    command
-        .args(launch.arguments)
-        .env_clear()
-        .envs(launch.environment)
-        .current_dir(launch.directory)
-        .stdin(Stdio::null())
-        .stdout(launch.stdout)
-        .stderr(launch.stderr);
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command
 }
 
 async fn watch_over(mut child: Watched, handle: &ProcessHandle, kill: &Notify) -> Exit {
